@@ -1,0 +1,41 @@
+import { ConfigError, type ConfigProblem, formatProblem } from '../config/config-error.ts';
+import { type ConfigSource, loadConfig } from '../config/load.ts';
+import { type NotYetServed, notYetServed } from '../config/not-yet-served.ts';
+import { EXIT_CODE } from './exit-code.ts';
+
+interface Verdict {
+  readonly problems: readonly ConfigProblem[];
+  readonly warnings: readonly NotYetServed[];
+}
+
+/** Says on standard output what is right or wrong about a configuration. @returns the exit code */
+export async function checkConfig(source: ConfigSource, options: { json: boolean }): Promise<number> {
+  const verdict = await judge(source);
+  const ok = verdict.problems.length === 0;
+  if (options.json) {
+    console.log(JSON.stringify({ file: source.file ?? null, ok, ...verdict }, undefined, 2));
+  } else {
+    const name = source.file ?? 'built-in defaults';
+    for (const problem of verdict.problems) console.log(formatProblem(name, problem));
+    if (ok) console.log(`${name}: ok`);
+    for (const { key, message } of verdict.warnings) console.log(`${name}: warning: ${key}: ${message}`);
+  }
+  return ok ? EXIT_CODE.ok : EXIT_CODE.wrongUse;
+}
+
+async function judge(source: ConfigSource): Promise<Verdict> {
+  try {
+    const lacking = notYetServed(await loadConfig(source));
+    return {
+      problems: lacking.filter(({ severity }) => severity === 'error').map(toProblem),
+      warnings: lacking.filter(({ severity }) => severity === 'warning'),
+    };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { problems: error.problems, warnings: [] };
+  }
+}
+
+function toProblem({ key, message }: NotYetServed): ConfigProblem {
+  return { path: key, message };
+}

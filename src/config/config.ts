@@ -1,0 +1,157 @@
+import type { Secret } from '../util/secret.ts';
+
+/** Where a listener binds. No host: all interfaces. Port 0: the system picks one. IPv6 addresses have no brackets. */
+export interface ListenAddress {
+  readonly host: string | undefined;
+  readonly port: number;
+}
+
+/** PEM files, as absolute paths. */
+export interface TlsConfig {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+/** The mirror's door. */
+export interface ServerConfig {
+  readonly listen: ListenAddress;
+  readonly tls?: TlsConfig;
+  /** How long running requests may go on after the first signal. */
+  readonly drainTimeoutMs: number;
+}
+
+export interface LogConfig {
+  readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error';
+  /** `auto`: readable on a terminal, JSON lines everywhere else. */
+  readonly format: 'auto' | 'json' | 'pretty';
+}
+
+export interface StorageConfig {
+  /** The data directory, absolute. */
+  readonly path: string;
+  /** What the content may take in all; absent: what the disk has. */
+  readonly quotaBytes?: number;
+  /** What stays free on the disk whatever the quota says. */
+  readonly minFreeBytes: number;
+}
+
+/** How we log in at a registry: with a password, or with the refresh token that `docker login` may leave. */
+export type CredentialsConfig =
+  | { readonly type: 'basic'; readonly username: string; readonly password: Secret }
+  | { readonly type: 'identityToken'; readonly token: Secret };
+
+export interface UpstreamTimeouts {
+  readonly connectMs: number;
+  /** From the request to the end of the answer's headers. */
+  readonly headersMs: number;
+  /** The longest pause between two pieces of a body. */
+  readonly stallMs: number;
+}
+
+/** A registry that we pull through. */
+export interface UpstreamConfig {
+  /** The name clients use, lower case: `docker.io`, `registry.example.com:5000`. Docker Hub's aliases are `docker.io`. */
+  readonly name: string;
+  /** Where its API is: http or https, path `/`, without user, query and fragment. */
+  readonly url: URL;
+  /** Serves requests that name no upstream. At most one upstream is the default. */
+  readonly isDefault: boolean;
+  readonly credentials?: CredentialsConfig;
+  /** A tag younger than this is served without asking upstream. May be Infinity. */
+  readonly freshForMs: number;
+  /** How long past `freshForMs` a tag is served at once while it is revalidated. May be Infinity. */
+  readonly staleWhileRevalidateMs: number;
+  /** How long a stale tag may be served when upstream fails. May be Infinity. */
+  readonly staleIfErrorMs: number;
+  readonly maxConnections: number;
+  /** URL of an HTTP(S) proxy; it may hold a user and a password. */
+  readonly proxy?: Secret;
+  /** PEM file with the CA certificates to trust, absolute. */
+  readonly caFile?: string;
+  /**
+   * Hosts that redirects and token realms may lead to though their address is private. Lower case; `host`, `host:port`,
+   * `*.example.com`; IPv6 addresses stand in brackets as in a URL.
+   */
+  readonly allowHosts: readonly string[];
+  readonly timeouts: UpstreamTimeouts;
+  /** How often a failed request is tried again. */
+  readonly retries: number;
+}
+
+export interface PullConfig {
+  /** Fetch a manifest's layers before they are asked for. */
+  readonly readAhead: boolean;
+  readonly manifestLimitBytes: number;
+  /** How long an upstream's 404 is remembered. */
+  readonly notFoundForMs: number;
+  /** Memory for manifests that are asked for often. */
+  readonly hotManifestBytes: number;
+  /** The most upstream connections of one fill. */
+  readonly fillConnections: number;
+}
+
+/** One rule of who may do what where. */
+export interface PolicyRule {
+  /** A principal's name, or `anonymous`. */
+  readonly who: string;
+  readonly may: readonly ('pull' | 'push' | 'delete')[];
+  /** Globs of repositories. */
+  readonly in: readonly string[];
+}
+
+export interface AccessConfig {
+  readonly htpasswdFile?: string;
+  readonly policy: readonly PolicyRule[];
+}
+
+/** Another site or registry that we push to. */
+export interface PeerConfig {
+  readonly name: string;
+  readonly url: URL;
+  readonly credentials?: CredentialsConfig;
+}
+
+export type ReplicationTrigger =
+  | { readonly type: 'event' }
+  | { readonly type: 'manual' }
+  /** A cron expression of five fields. */
+  | { readonly type: 'schedule'; readonly schedule: string };
+
+/** What is copied to which peers, and when. */
+export interface ReplicationRule {
+  readonly name: string;
+  /** Globs of repositories. */
+  readonly repositories: readonly string[];
+  /** Globs of tags. */
+  readonly tags: readonly string[];
+  /** Such as `linux/amd64`; empty: all. */
+  readonly platforms: readonly string[];
+  /** Names of peers. */
+  readonly to: readonly string[];
+  readonly trigger: ReplicationTrigger;
+  /** The repository's name at the peer; `{repository}` stands for its name here. */
+  readonly as: string;
+  /** Are deletions carried over? */
+  readonly deletes: boolean;
+  readonly bandwidthBytesPerSecond?: number;
+}
+
+/** The whole configuration in its final shape: resolved, checked and frozen. */
+export interface Config {
+  /** This deployment's name, on events and metrics. */
+  readonly site: string;
+  readonly server: ServerConfig;
+  readonly admin: { readonly listen: ListenAddress };
+  readonly registry?: { readonly listen: ListenAddress };
+  readonly log: LogConfig;
+  readonly storage: StorageConfig;
+  readonly upstreams: readonly UpstreamConfig[];
+  readonly pull: PullConfig;
+  /** Namespaces that are pushed here. */
+  readonly hosted: readonly string[];
+  /** Globs of images that are never evicted. */
+  readonly pins: readonly string[];
+  readonly access?: AccessConfig;
+  readonly peers: readonly PeerConfig[];
+  readonly replication: readonly ReplicationRule[];
+}

@@ -1,0 +1,109 @@
+import { parseDigest, type Digest } from '../oci/digest.ts';
+import { parseReference, type Reference } from '../oci/reference.ts';
+import type { ErrorCode } from './error-answer.ts';
+
+/** Where a repository is: its path, and the registry's name if `?ns=` or a part before `/v2/` gave one. */
+export interface PathAddress {
+  readonly path: string;
+  readonly namespace: string | undefined;
+}
+
+/** A page of a list (distribution-spec, "Listing Tags"): at most `limit` entries, those after `after`. */
+export interface PageQuery {
+  readonly limit: number | undefined;
+  readonly after: string | undefined;
+}
+
+/** A request to `/v2/`, understood (distribution-spec, "Endpoints"). */
+export type DistributionRequest =
+  | { readonly kind: 'ping' }
+  | { readonly kind: 'catalog'; readonly page: PageQuery; readonly namespace: string | undefined }
+  | { readonly kind: 'manifest'; readonly address: PathAddress; readonly reference: Reference }
+  | { readonly kind: 'blob'; readonly address: PathAddress; readonly digest: Digest }
+  | { readonly kind: 'tags'; readonly address: PathAddress; readonly page: PageQuery }
+  | {
+      readonly kind: 'referrers';
+      readonly address: PathAddress;
+      readonly digest: Digest;
+      readonly artifactType: string | undefined;
+    }
+  | { readonly kind: 'upload'; readonly address: PathAddress }
+  | PathProblem;
+
+/** A request that no end-point is for. */
+export interface PathProblem {
+  readonly kind: 'problem';
+  readonly status: 400 | 404;
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+const ENDPOINT = /^(.+)\/(manifests|blobs|referrers|tags)\/(.+)$/;
+const UPLOADS = /^(.+)\/blobs\/uploads(?:\/.*)?$/;
+/** More than any registry gives at once. */
+const MAX_PAGE = 10_000;
+
+/** Is this URL for the distribution API? containerd puts a mirror's path before `/v2/`: `/ghcr.io/v2/...`. */
+export function isDistributionUrl(url: string): boolean {
+  return /^(?:\/[^/?]+)?\/v2(?:[/?]|$)/.test(url);
+}
+
+/** Reads a request's URL, once, into what it asks for. */
+export function parseDistributionPath(url: string): DistributionRequest {
+  const queryAt = url.indexOf('?');
+  const query = new URLSearchParams(queryAt < 0 ? '' : url.slice(queryAt + 1));
+  const path = decoded(queryAt < 0 ? url : url.slice(0, queryAt));
+  if (path === undefined) return problem(400, 'NAME_INVALID', 'the path has a malformed percent-encoding');
+  const parts = /^(?:\/([^/]+))??\/v2(?:\/(.*))?$/.exec(path);
+  if (!parts) return problem(404, 'UNSUPPORTED', 'there is nothing at this path');
+  const [, prefix, rest = ''] = parts;
+  const namespace = query.get('ns') || prefix || undefined;
+  if (rest === '') return { kind: 'ping' };
+  if (rest === '_catalog') return withPage(query, (page) => ({ kind: 'catalog', page, namespace }));
+  const upload = UPLOADS.exec(rest);
+  if (upload?.[1]) return { kind: 'upload', address: { path: upload[1], namespace } };
+  const match = ENDPOINT.exec(rest);
+  if (!match) return problem(404, 'UNSUPPORTED', 'there is no such end-point');
+  const [, name = '', endpoint = '', subject = ''] = match;
+  return parseEndpoint({ path: name, namespace }, endpoint, subject, query);
+}
+
+function parseEndpoint(address: PathAddress, endpoint: string, subject: string, query: URLSearchParams): DistributionRequest {
+  if (endpoint === 'tags') {
+    if (subject !== 'list') return problem(404, 'UNSUPPORTED', 'there is no such end-point');
+    return withPage(query, (page) => ({ kind: 'tags', address, page }));
+  }
+  if (endpoint === 'manifests') {
+    const reference = parseReference(subject);
+    if (reference) return { kind: 'manifest', address, reference };
+    if (subject.includes(':')) return invalidDigest(subject);
+    return problem(400, 'MANIFEST_INVALID', `"${subject}" is neither a tag nor a digest`);
+  }
+  const digest = parseDigest(subject);
+  if (!digest) return invalidDigest(subject);
+  if (endpoint === 'blobs') return { kind: 'blob', address, digest };
+  return { kind: 'referrers', address, digest, artifactType: query.get('artifactType') || undefined };
+}
+
+function withPage(query: URLSearchParams, make: (page: PageQuery) => DistributionRequest): DistributionRequest {
+  const n = query.get('n');
+  if (n !== null && !/^\d{1,9}$/.test(n)) return problem(400, 'UNSUPPORTED', `n=${n} is not a number of entries`);
+  const limit = n === null ? undefined : Math.min(Number(n), MAX_PAGE);
+  return make({ limit, after: query.get('last') ?? undefined });
+}
+
+function invalidDigest(text: string): PathProblem {
+  return problem(400, 'DIGEST_INVALID', `"${text}" is not a sha256 or sha512 digest`);
+}
+
+function problem(status: 400 | 404, code: ErrorCode, message: string): PathProblem {
+  return { kind: 'problem', status, code, message };
+}
+
+function decoded(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return undefined;
+  }
+}

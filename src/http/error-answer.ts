@@ -1,0 +1,52 @@
+import { RegistryError, type RegistryErrorCode } from '../registry/registry-error.ts';
+import type { Answer } from './answer.ts';
+
+/** Error codes of the distribution-spec ("Error Codes"), and `UNKNOWN`, which registries use for what has none. */
+export type ErrorCode =
+  | 'BLOB_UNKNOWN'
+  | 'DENIED'
+  | 'DIGEST_INVALID'
+  | 'MANIFEST_INVALID'
+  | 'MANIFEST_UNKNOWN'
+  | 'NAME_INVALID'
+  | 'NAME_UNKNOWN'
+  | 'TOOMANYREQUESTS'
+  | 'UNKNOWN'
+  | 'UNSUPPORTED';
+
+/** What each failure of the registry is over HTTP. A failure of an upstream is never told as 404. */
+const STATUSES: Record<RegistryErrorCode, { status: number; code: ErrorCode }> = {
+  NAME_UNKNOWN: { status: 404, code: 'NAME_UNKNOWN' },
+  MANIFEST_UNKNOWN: { status: 404, code: 'MANIFEST_UNKNOWN' },
+  BLOB_UNKNOWN: { status: 404, code: 'BLOB_UNKNOWN' },
+  DENIED: { status: 403, code: 'DENIED' },
+  RATE_LIMITED: { status: 429, code: 'TOOMANYREQUESTS' },
+  UPSTREAM_FAILED: { status: 502, code: 'UNKNOWN' },
+  UPSTREAM_UNAVAILABLE: { status: 503, code: 'UNKNOWN' },
+  UPSTREAM_TIMEOUT: { status: 504, code: 'UNKNOWN' },
+  STORE_FAILED: { status: 503, code: 'UNKNOWN' },
+};
+
+/** The longest text of a client's that is repeated to it. */
+const MAX_MESSAGE_LENGTH = 512;
+
+/** The answer to a failure; undefined when the error is none that is meant for clients. */
+export function answerForError(error: unknown): Answer | undefined {
+  if (!(error instanceof RegistryError)) return undefined;
+  const { status, code } = STATUSES[error.code];
+  const answer = errorAnswer(status, code, error.message);
+  if (error.retryAfterMs === undefined) return answer;
+  const seconds = Math.max(1, Math.ceil(error.retryAfterMs / 1000));
+  return { ...answer, headers: { ...answer.headers, 'Retry-After': seconds } };
+}
+
+/** An error in the shape of the distribution-spec. */
+export function errorAnswer(status: number, code: ErrorCode, message: string, headers: Answer['headers'] = {}): Answer {
+  const body = Buffer.from(errorJson(code, message));
+  return { status, headers: { 'Content-Type': 'application/json', 'Content-Length': body.length, ...headers }, body };
+}
+
+/** The body of such an error. */
+export function errorJson(code: ErrorCode, message: string): string {
+  return JSON.stringify({ errors: [{ code, message: message.slice(0, MAX_MESSAGE_LENGTH) }] });
+}

@@ -1,0 +1,111 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { sleep } from '../util/sleep.ts';
+import { errorJson } from './error-answer.ts';
+
+/** Where a listener listens; port 0 takes any free one. */
+export interface ListenAddress {
+  /** Undefined: all interfaces. */
+  readonly host: string | undefined;
+  readonly port: number;
+}
+
+export type RequestListener = (message: IncomingMessage, response: ServerResponse) => void;
+
+/** Certificate and key in PEM. */
+export interface TlsIdentity {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Enough for tokens and long digests lists, little enough for a flood of connections. */
+const MAX_HEADER_BYTES = 32 * 1024;
+/** A connection on which nothing moves for this long is closed: slow clients move, dead ones do not. */
+const IDLE_MS = 5 * 60_000;
+/** Longer than the idle time of common load balancers, so that they close first. */
+const KEEP_ALIVE_MS = 75_000;
+const CLOSE_CHECK_MS = 50;
+
+/** One open port. Disposing it lets running answers end first, as long as {@link drain} allowed. */
+export class Listener implements AsyncDisposable {
+  readonly #server: Server;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  /** @throws the system's error, when the address cannot be listened on */
+  static async open(address: ListenAddress, listener: RequestListener, tls?: TlsIdentity): Promise<Listener> {
+    const options = {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      requestTimeout: 60_000,
+      headersTimeout: 30_000,
+      noDelay: true,
+    };
+    const server = tls ? createTlsServer({ ...options, ...tls }, listener) : createServer(options, listener);
+    server.timeout = IDLE_MS;
+    server.on('clientError', refuse);
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(address.port, address.host, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+    return new Listener(server);
+  }
+
+  /** The address that clients use, `host:port`. */
+  get address(): string {
+    const { address, family, port } = this.#server.address() as AddressInfo;
+    return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
+  }
+
+  /** Takes new certificates for connections from now on. */
+  replaceIdentity(identity: TlsIdentity): void {
+    if ('setSecureContext' in this.#server && typeof this.#server.setSecureContext === 'function') {
+      this.#server.setSecureContext(identity);
+    }
+  }
+
+  /** Takes no more connections and lets running answers end, for so long; what is left is cut off. */
+  async drain(limitMs: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const done = new AbortController();
+    void closed.then(() => done.abort());
+    const deadline = Date.now() + limitMs;
+    while (!done.signal.aborted && Date.now() < deadline) {
+      // A kept-alive connection whose answer has ended meanwhile.
+      this.#server.closeIdleConnections();
+      await sleep(CLOSE_CHECK_MS, done.signal);
+    }
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#server.listening) await this.drain(0);
+  }
+}
+
+/** What cannot even be parsed is answered here, in the same words as everything else. */
+function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
+  const isTls = !(socket as Socket).writable;
+  if (isTls || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const [status, message] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? ['431 Request Header Fields Too Large', `the request's headers have more than ${MAX_HEADER_BYTES} bytes`]
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['408 Request Timeout', 'the request did not come to its end in time']
+        : ['400 Bad Request', 'this is not an HTTP request'];
+  const body = errorJson('UNKNOWN', message);
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,78 @@
+import Database from 'better-sqlite3';
+import { MetadataError } from '../metadata-error.ts';
+import { MIGRATIONS } from './migrations.ts';
+
+/**
+ * Opens the index, for this process alone, and brings its schema up to date.
+ * @throws MetadataError in use, too new, damaged, read-only or full; the file is left as it was
+ */
+export function openDatabase(file: string): Database.Database {
+  return translated(file, () => {
+    const database = new Database(file);
+    try {
+      // The kernel's lock on the file also guards the folders beside it, and goes with the process, however it ends.
+      database.pragma('locking_mode = EXCLUSIVE');
+      database.pragma('journal_mode = WAL');
+      // FULL: what was answered as stored is still there after a power cut.
+      database.pragma('synchronous = FULL');
+      database.pragma('foreign_keys = ON');
+      database.pragma('cache_size = -65536');
+      database.pragma('temp_store = MEMORY');
+      database.exec('BEGIN IMMEDIATE; COMMIT');
+      migrate(database, file);
+      return database;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  });
+}
+
+/** Runs a piece of work on the database and gives its errors this layer's words. */
+export function translated<Value>(file: string, work: () => Value): Value {
+  try {
+    return work();
+  } catch (error) {
+    throw translate(file, error);
+  }
+}
+
+function migrate(database: Database.Database, file: string): void {
+  const version = database.pragma('user_version', { simple: true }) as number;
+  if (version > MIGRATIONS.length) {
+    throw new MetadataError(
+      'INDEX_TOO_NEW',
+      `${file} has version ${version}; this program knows versions up to ${MIGRATIONS.length}: run the newer entrepot that wrote it`,
+    );
+  }
+  for (const [position, statements] of MIGRATIONS.entries()) {
+    if (position < version) continue;
+    database.transaction(() => {
+      database.exec(statements);
+      database.pragma(`user_version = ${position + 1}`);
+    })();
+  }
+}
+
+function translate(file: string, error: unknown): unknown {
+  if (!(error instanceof Database.SqliteError)) {
+    return error instanceof TypeError && error.message.includes('directory does not exist')
+      ? new MetadataError('INDEX_FAILED', `the folder of ${file} does not exist`, { cause: error })
+      : error;
+  }
+  const because = { cause: error };
+  const code = error.code;
+  if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) {
+    return new MetadataError('INDEX_IN_USE', `${file} is in use by another process: stop it, or give each its own storage.path`, because);
+  }
+  if (code.startsWith('SQLITE_CORRUPT') || code.startsWith('SQLITE_NOTADB')) {
+    return new MetadataError('INDEX_CORRUPT', `${file} is damaged or is not an entrepot index (${error.message}): restore it, or move it away to start with an empty one`, because);
+  }
+  if (code.startsWith('SQLITE_READONLY') || code.startsWith('SQLITE_CANTOPEN') || code.startsWith('SQLITE_PERM')) {
+    return new MetadataError('INDEX_READ_ONLY', `${file} cannot be written (${error.message}): storage.path must be writable`, because);
+  }
+  if (code.startsWith('SQLITE_FULL')) {
+    return new MetadataError('INDEX_FULL', `${file} cannot grow: its disk is full`, because);
+  }
+  return new MetadataError('INDEX_FAILED', `${file}: ${error.message}`, because);
+}

@@ -1,0 +1,187 @@
+import type { ContentStore } from '../content/content-store.ts';
+import type { MetadataIndex } from '../metadata/metadata-index.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Repository } from '../oci/repository.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import { UpstreamError } from '../upstream/upstream-error.ts';
+import { SingleFlight } from '../util/single-flight.ts';
+import type { Fills } from './fill/fills.ts';
+import { NotFoundCache } from './not-found-cache.ts';
+import type { Outcome } from './outcome.ts';
+import { RegistryError, toRegistryError } from './registry-error.ts';
+import type { Upstreams } from './upstreams.ts';
+
+/** A blob that is open for reading, stored or still coming in. */
+export interface OpenBlob extends AsyncDisposable {
+  readonly digest: Digest;
+  /** Undefined when the upstream does not tell before the end. */
+  readonly sizeBytes: number | undefined;
+  readonly outcome: Outcome;
+  /** It shares a download that another request had started. */
+  readonly isShared: boolean;
+  /** Time since it was stored; 0 while it comes in. */
+  readonly ageMs: number;
+  /** At least one byte from that offset on, as soon as it is there; 0 at the end. */
+  read(buffer: Uint8Array, positionBytes: number): Promise<number>;
+}
+
+/** What a HEAD tells of a blob. */
+export type BlobInfo = Pick<OpenBlob, 'digest' | 'sizeBytes' | 'outcome' | 'ageMs'>;
+
+export interface BlobsOptions {
+  readonly store: ContentStore;
+  readonly index: MetadataIndex;
+  readonly upstreams: Upstreams;
+  readonly fills: Fills;
+  readonly telemetry: Telemetry;
+  readonly notFoundForMs: number;
+}
+
+/** Blobs of repositories: from the store, or by a fill. All errors are RegistryErrors. */
+export class Blobs {
+  readonly #options: BlobsOptions;
+  readonly #notFound: NotFoundCache;
+  readonly #confirmations = new SingleFlight<number | undefined>();
+
+  constructor(options: BlobsOptions) {
+    this.#options = options;
+    this.#notFound = new NotFoundCache(options.notFoundForMs);
+  }
+
+  /**
+   * Opens a blob; what is not stored is fetched, once for all who ask.
+   * @param positionBytes where the reader will begin, so that a fill asks for that part first
+   */
+  async open(repository: Repository, digest: Digest, positionBytes = 0): Promise<OpenBlob> {
+    try {
+      return (await this.#openStored(repository, digest)) ?? (await this.#openFill(repository, digest, positionBytes));
+    } catch (error) {
+      throw this.#translated(error, repository, digest);
+    }
+  }
+
+  /** What is known of a blob, without fetching it. */
+  async head(repository: Repository, digest: Digest): Promise<BlobInfo> {
+    try {
+      const { index, fills } = this.#options;
+      const row = await index.findBlob(repository.name, digest);
+      if (row.isStored && row.belongs) {
+        return { digest, sizeBytes: row.sizeBytes, outcome: 'hit', ageMs: ageOf(row.storedAtMs) };
+      }
+      const filling = row.belongs ? fills.find(digest)?.sizeBytes : undefined;
+      const sizeBytes = filling ?? (await this.#confirm(repository, digest));
+      const known = sizeBytes ?? row.sizeBytes;
+      if (known !== undefined) return { digest, sizeBytes: known, outcome: 'miss', ageMs: 0 };
+    } catch (error) {
+      throw this.#translated(error, repository, digest);
+    }
+    // The upstream's HEAD does not tell the size, which every client's HEAD is about: its GET does.
+    await using blob = await this.open(repository, digest);
+    return { digest, sizeBytes: blob.sizeBytes, outcome: blob.outcome, ageMs: blob.ageMs };
+  }
+
+  /** Fetches a blob that is not stored, for nobody in particular. Resolves when it is stored. */
+  async fetch(repository: Repository, digest: Digest): Promise<void> {
+    const { index, fills, upstreams } = this.#options;
+    const row = await index.findBlob(repository.name, digest);
+    if (row.isStored || (await this.#adopt(digest))) return;
+    const source = { repository, upstream: upstreams.get(repository.registry).upstream };
+    const { fill, reader } = await fills.join(digest, source, { sizeBytes: row.sizeBytes, positionBytes: 0 });
+    await reader[Symbol.asyncDispose]();
+    await fill.ended;
+  }
+
+  async #openStored(repository: Repository, digest: Digest): Promise<OpenBlob | undefined> {
+    const { index, store, telemetry } = this.#options;
+    const row = await index.findBlob(repository.name, digest);
+    if (!row.isStored) return undefined;
+    if (!row.belongs) await this.#confirm(repository, digest);
+    const file = await store.open(digest);
+    if (file && file.sizeBytes === row.sizeBytes) {
+      index.noteUse({ repository: repository.name, digest, atMs: Date.now() });
+      return {
+        digest,
+        sizeBytes: file.sizeBytes,
+        outcome: 'hit',
+        isShared: false,
+        ageMs: ageOf(row.storedAtMs),
+        read: (buffer, position) => file.read(buffer, position),
+        [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
+      };
+    }
+    telemetry.contentLost({ digest, reason: file ? `${file.sizeBytes} bytes instead of ${row.sizeBytes}` : 'no file' });
+    await file?.[Symbol.asyncDispose]();
+    await store.remove(digest);
+    await index.removeBlob(digest);
+    return undefined;
+  }
+
+  async #openFill(repository: Repository, digest: Digest, positionBytes: number): Promise<OpenBlob> {
+    const { index, fills, upstreams } = this.#options;
+    if (this.#notFound.has(repository.name, digest)) throw unknownBlob(repository, digest);
+    const row = await index.findBlob(repository.name, digest);
+    const running = fills.find(digest);
+    if (running) {
+      const isSource = running.repositories.some(({ name }) => name === repository.name);
+      if (!isSource && !row.belongs) await this.#confirm(repository, digest);
+    } else if (await this.#adopt(digest)) {
+      const stored = await this.#openStored(repository, digest);
+      if (stored) return stored;
+    }
+    const source = { repository, upstream: upstreams.get(repository.registry).upstream };
+    const { fill, reader, isShared } = await fills.join(digest, source, { sizeBytes: row.sizeBytes, positionBytes });
+    try {
+      await fill.confirmed;
+    } catch (error) {
+      await reader[Symbol.asyncDispose]();
+      throw error;
+    }
+    return {
+      digest,
+      sizeBytes: fill.sizeBytes,
+      outcome: 'miss',
+      isShared,
+      ageMs: 0,
+      read: (buffer, position) => reader.read(buffer, position),
+      [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
+    };
+  }
+
+  /** Asks the upstream whether the blob is in that repository: what one may see, all may not. @returns its size */
+  async #confirm(repository: Repository, digest: Digest): Promise<number | undefined> {
+    const { index, upstreams } = this.#options;
+    if (this.#notFound.has(repository.name, digest)) throw unknownBlob(repository, digest);
+    return this.#confirmations.run(`${repository.name}@${digest}`, async () => {
+      const { upstream } = upstreams.get(repository.registry);
+      const { sizeBytes } = await upstream.headBlob(repository.path, digest);
+      await index.linkBlob(repository.name, digest);
+      return sizeBytes;
+    });
+  }
+
+  /** Takes a file into the index that the index does not know: a crash came between storing and noting it. */
+  async #adopt(digest: Digest): Promise<boolean> {
+    const { store, index } = this.#options;
+    await using file = await store.open(digest);
+    if (!file) return false;
+    if (!(await store.verify(digest))) {
+      await store.remove(digest);
+      return false;
+    }
+    await index.putBlob({ digest, sizeBytes: file.sizeBytes, repositories: [], atMs: Date.now() });
+    return true;
+  }
+
+  #translated(error: unknown, repository: Repository, digest: Digest): unknown {
+    if (error instanceof UpstreamError && error.code === 'NOT_FOUND') this.#notFound.add(repository.name, digest);
+    return toRegistryError(error, 'BLOB_UNKNOWN');
+  }
+}
+
+function unknownBlob(repository: Repository, digest: Digest): RegistryError {
+  return new RegistryError('BLOB_UNKNOWN', `${repository.name} has no blob ${digest}`);
+}
+
+function ageOf(storedAtMs: number | undefined): number {
+  return storedAtMs === undefined ? 0 : Math.max(0, Date.now() - storedAtMs);
+}

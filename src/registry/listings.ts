@@ -1,0 +1,133 @@
+import type { MetadataIndex } from '../metadata/metadata-index.ts';
+import type { Digest } from '../oci/digest.ts';
+import { OCI_INDEX } from '../oci/media-types.ts';
+import { digestAlgorithm, digestHex } from '../oci/digest.ts';
+import { isTag } from '../oci/reference.ts';
+import type { Repository } from '../oci/repository.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import { UpstreamError } from '../upstream/upstream-error.ts';
+import { SingleFlight } from '../util/single-flight.ts';
+import { judgeAge } from './freshness.ts';
+import type { Manifests } from './manifests.ts';
+import type { Outcome } from './outcome.ts';
+import { Patience } from './patience.ts';
+import { RegistryError, toRegistryError } from './registry-error.ts';
+import type { Upstreams } from './upstreams.ts';
+
+/** One entry of a referrers list: a descriptor, kept with whatever fields it has. */
+export interface ReferrerDescriptor {
+  readonly artifactType?: string;
+  readonly [field: string]: unknown;
+}
+
+/** A list, and how it was come by. */
+export interface Listing<Entry> {
+  readonly entries: readonly Entry[];
+  readonly outcome: Outcome;
+  readonly ageMs: number;
+}
+
+export interface ListingsOptions {
+  readonly index: MetadataIndex;
+  readonly upstreams: Upstreams;
+  readonly manifests: Manifests;
+  readonly telemetry: Telemetry;
+}
+
+/** Tags and referrers as the upstream lists them, kept for when it is away. All errors are RegistryErrors. */
+export class Listings {
+  readonly #options: ListingsOptions;
+  readonly #patience = new Patience();
+  readonly #fetches = new SingleFlight<readonly unknown[]>();
+
+  constructor(options: ListingsOptions) {
+    this.#options = options;
+  }
+
+  /** All tags in byte order; those that are cached when the upstream never told them and is away. */
+  async tags(repository: Repository): Promise<Listing<string>> {
+    const { index, upstreams, telemetry } = this.#options;
+    try {
+      return await this.#cached(repository, 'tags', async () => {
+        const tags = await upstreams.get(repository.registry).upstream.listTags(repository.path);
+        return [...new Set(tags)].filter(isTag).sort();
+      });
+    } catch (error) {
+      const known = await index.listTags(repository.name);
+      const isGone = error instanceof UpstreamError && error.code === 'NOT_FOUND';
+      if (known.length === 0 || isGone) throw toRegistryError(error, 'NAME_UNKNOWN');
+      telemetry.staleServed({ repository: repository.name, reference: 'tags', error });
+      return { entries: known, outcome: 'stale', ageMs: 0 };
+    }
+  }
+
+  /** Descriptors of all manifests whose subject is this digest (distribution-spec, "Listing Referrers"). */
+  async referrers(repository: Repository, subject: Digest): Promise<Listing<ReferrerDescriptor>> {
+    try {
+      return await this.#cached(repository, `referrers ${subject}`, () => this.#fetchReferrers(repository, subject));
+    } catch (error) {
+      throw toRegistryError(error, 'NAME_UNKNOWN');
+    }
+  }
+
+  /** Names of repositories that hold something, in byte order. */
+  async repositories(page: { prefix?: string; after?: string; limit: number }): Promise<string[]> {
+    return this.#options.index.listRepositories(page);
+  }
+
+  async #fetchReferrers(repository: Repository, subject: Digest): Promise<ReferrerDescriptor[]> {
+    const { upstream } = this.#options.upstreams.get(repository.registry);
+    let body: Uint8Array | undefined;
+    try {
+      body = await upstream.listReferrers(repository.path, subject);
+    } catch (error) {
+      if (!(error instanceof UpstreamError) || error.code !== 'NOT_FOUND') throw error;
+    }
+    body ??= await this.#referrersTag(repository, subject);
+    return body ? descriptorsOf(body) : [];
+  }
+
+  /** Without the API, referrers stand in an index under a tag made of the digest ("Referrers Tag Schema"). */
+  async #referrersTag(repository: Repository, subject: Digest): Promise<Uint8Array | undefined> {
+    const tag = `${digestAlgorithm(subject)}-${digestHex(subject).slice(0, 64)}`;
+    try {
+      const answer = await this.#options.manifests.get(repository, { kind: 'tag', tag }, 'whole');
+      return answer.mediaType === OCI_INDEX ? answer.bytes : undefined;
+    } catch (error) {
+      if (error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN') return undefined;
+      throw error;
+    }
+  }
+
+  /** A list from the index while it is fresh, else from `fetch`; the old one when that fails or takes long. */
+  async #cached<Entry>(repository: Repository, key: string, fetch: () => Promise<readonly Entry[]>): Promise<Listing<Entry>> {
+    const { index, upstreams, telemetry } = this.#options;
+    const { freshness } = upstreams.get(repository.registry);
+    const row = await index.findListing(repository.name, key);
+    const ageMs = row ? Date.now() - row.validatedAtMs : 0;
+    const age = row ? judgeAge(ageMs, freshness) : undefined;
+    const cached = row && (JSON.parse(Buffer.from(row.body).toString()) as readonly Entry[]);
+    if (cached && age === 'fresh') return { entries: cached, outcome: 'hit', ageMs };
+    const fetching = this.#fetches.run(`${repository.name} ${key}`, async () => {
+      const entries = await fetch();
+      await index.putListing(repository.name, key, Buffer.from(JSON.stringify(entries)), Date.now());
+      return entries;
+    }) as Promise<readonly Entry[]>;
+    fetching.catch(() => undefined);
+    if (!cached || age === 'expired') return { entries: await fetching, outcome: 'miss', ageMs: 0 };
+    if (age === 'refreshing') return { entries: cached, outcome: 'updating', ageMs };
+    try {
+      const entries = await this.#patience.wait(repository.registry, fetching);
+      return entries ? { entries, outcome: 'miss', ageMs: 0 } : { entries: cached, outcome: 'updating', ageMs };
+    } catch (error) {
+      telemetry.staleServed({ repository: repository.name, reference: key, error });
+      return { entries: cached, outcome: 'stale', ageMs };
+    }
+  }
+}
+
+function descriptorsOf(body: Uint8Array): ReferrerDescriptor[] {
+  const document = JSON.parse(Buffer.from(body).toString()) as { manifests?: unknown };
+  const manifests = Array.isArray(document.manifests) ? (document.manifests as unknown[]) : [];
+  return manifests.filter((entry): entry is ReferrerDescriptor => typeof entry === 'object' && entry !== null);
+}

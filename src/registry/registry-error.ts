@@ -1,0 +1,62 @@
+import { ContentError } from '../content/content-error.ts';
+import { MetadataError } from '../metadata/metadata-error.ts';
+import { UpstreamError, type UpstreamErrorCode } from '../upstream/upstream-error.ts';
+import { CodedError } from '../util/coded-error.ts';
+
+/**
+ * Why the registry cannot answer.
+ * - `NAME_UNKNOWN`, `MANIFEST_UNKNOWN`, `BLOB_UNKNOWN` there is no such thing, and whoever could know said so
+ * - `DENIED` the upstream lets nobody have it without credentials that we do not have
+ * - `RATE_LIMITED` the upstream's limit is reached
+ * - `UPSTREAM_FAILED` it cannot be reached, answers nonsense, or refuses our credentials
+ * - `UPSTREAM_UNAVAILABLE` it is out of order, or held back after failures
+ * - `UPSTREAM_TIMEOUT` it does not answer in time
+ * - `STORE_FAILED` our own disk or index
+ */
+export type RegistryErrorCode =
+  | 'NAME_UNKNOWN'
+  | 'MANIFEST_UNKNOWN'
+  | 'BLOB_UNKNOWN'
+  | 'DENIED'
+  | 'RATE_LIMITED'
+  | 'UPSTREAM_FAILED'
+  | 'UPSTREAM_UNAVAILABLE'
+  | 'UPSTREAM_TIMEOUT'
+  | 'STORE_FAILED';
+
+/** The one error that leaves registry/. */
+export class RegistryError extends CodedError {
+  declare readonly code: RegistryErrorCode;
+  /** When it makes sense to ask again. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: RegistryErrorCode, message: string, options: { retryAfterMs?: number | undefined; cause?: unknown } = {}) {
+    super(code, message, { cause: options.cause });
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** What was asked for, for saying that it is unknown. */
+export type Subject = 'NAME_UNKNOWN' | 'MANIFEST_UNKNOWN' | 'BLOB_UNKNOWN';
+
+const CODES: Record<Exclude<UpstreamErrorCode, 'NOT_FOUND'>, RegistryErrorCode> = {
+  DENIED: 'DENIED',
+  CREDENTIALS_REFUSED: 'UPSTREAM_FAILED',
+  RATE_LIMITED: 'RATE_LIMITED',
+  UNREACHABLE: 'UPSTREAM_FAILED',
+  INVALID: 'UPSTREAM_FAILED',
+  UNAVAILABLE: 'UPSTREAM_UNAVAILABLE',
+  TIMEOUT: 'UPSTREAM_TIMEOUT',
+};
+
+/** Gives an error from below this layer's words; what is none of ours stays as it is. */
+export function toRegistryError(error: unknown, missing: Subject): unknown {
+  if (error instanceof UpstreamError) {
+    const code = error.code === 'NOT_FOUND' ? missing : CODES[error.code];
+    return new RegistryError(code, error.message, { retryAfterMs: error.retryAfterMs, cause: error });
+  }
+  if (error instanceof ContentError || error instanceof MetadataError) {
+    return new RegistryError('STORE_FAILED', error.message, { cause: error });
+  }
+  return error;
+}

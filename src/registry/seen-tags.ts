@@ -1,0 +1,41 @@
+import { LRUCache } from 'lru-cache';
+import type { Digest } from '../oci/digest.ts';
+import type { ManifestAnswer } from './manifests.ts';
+
+const MAX_ENTRIES = 10_000;
+/** A client that asked for a tag's digest fetches that digest soon, or never. */
+const REMEMBER_MS = 10 * 60_000;
+
+/**
+ * Tags whose digest an upstream told before its manifest was fetched. Clients resolve a tag by HEAD and then fetch by
+ * digest: this is how the tag comes into the index when the manifest does. In memory only, for the index shall never
+ * point a tag at something that is not there.
+ */
+export class SeenTags {
+  readonly #tags = new LRUCache<string, Set<string>>({ max: MAX_ENTRIES, ttl: REMEMBER_MS });
+  readonly #answers = new LRUCache<string, { answer: ManifestAnswer; atMs: number }>({ max: MAX_ENTRIES, ttl: REMEMBER_MS });
+
+  /** The tag points at the digest. */
+  add(repository: string, tag: string, digest: Digest): void {
+    const key = `${repository}@${digest}`;
+    const tags = this.#tags.get(key) ?? new Set();
+    this.#tags.set(key, tags.add(tag));
+  }
+
+  /** What was answered to a HEAD for the tag. */
+  tell(repository: string, tag: string, answer: ManifestAnswer): void {
+    this.#answers.set(`${repository}:${tag}`, { answer, atMs: Date.now() });
+  }
+
+  /** What was answered to a HEAD for the tag less than so long ago. */
+  find(repository: string, tag: string, freshForMs: number): { answer: ManifestAnswer; ageMs: number } | undefined {
+    const found = this.#answers.get(`${repository}:${tag}`);
+    const ageMs = found ? Date.now() - found.atMs : Infinity;
+    return found && ageMs < freshForMs ? { answer: found.answer, ageMs } : undefined;
+  }
+
+  /** The tags that pointed at the digest when they were last asked about. */
+  tagsOf(repository: string, digest: Digest): readonly string[] {
+    return [...(this.#tags.get(`${repository}@${digest}`) ?? [])];
+  }
+}

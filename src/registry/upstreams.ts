@@ -1,0 +1,78 @@
+import { canonicalPath, canonicalRegistry, isRepositoryPath, makeRepository, type Repository } from '../oci/repository.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import type { Freshness } from './freshness.ts';
+import { RegistryError } from './registry-error.ts';
+
+/** An upstream and the rules for what is cached of it. */
+export interface UpstreamSite {
+  readonly upstream: Upstream;
+  readonly freshness: Freshness;
+}
+
+/** How a request names a repository. */
+export interface Address {
+  /** The path between `/v2/` and the end-point. */
+  readonly path: string;
+  /** `?ns=`, or a registry's name that stood before `/v2/`. */
+  readonly namespace: string | undefined;
+}
+
+/** The upstreams by name: the closed world that requests can reach. */
+export class Upstreams implements AsyncDisposable {
+  readonly #sites: ReadonlyMap<string, UpstreamSite>;
+  readonly #defaultName: string | undefined;
+
+  constructor(sites: Iterable<UpstreamSite>, defaultName: string | undefined) {
+    this.#sites = new Map([...sites].map((site) => [site.upstream.name, site]));
+    this.#defaultName = defaultName;
+  }
+
+  /** @throws RegistryError NAME_UNKNOWN for a registry that is not configured */
+  get(registry: string): UpstreamSite {
+    const site = this.#sites.get(registry);
+    if (!site) throw new RegistryError('NAME_UNKNOWN', `the registry "${registry}" is not mirrored here`);
+    return site;
+  }
+
+  /** Is this the name of a configured registry? */
+  has(name: string): boolean {
+    return this.#sites.has(canonicalRegistry(name));
+  }
+
+  /** The name that a configured registry has here. @throws RegistryError NAME_UNKNOWN */
+  canonicalName(registry: string): string {
+    return this.get(canonicalRegistry(registry)).upstream.name;
+  }
+
+  /**
+   * Which repository a request means: by namespace, else by a registry's name that leads the path, else at the default
+   * upstream. Undefined when the rest of the path is no repository name.
+   * @throws RegistryError NAME_UNKNOWN for a namespace that is not configured
+   */
+  resolve(address: Address): Repository | undefined {
+    const slash = address.path.indexOf('/');
+    const leading = slash > 0 ? address.path.slice(0, slash) : undefined;
+    const namespace = address.namespace === undefined ? undefined : canonicalRegistry(address.namespace);
+    if (namespace !== undefined) {
+      this.get(namespace);
+      const isRepeated = leading !== undefined && canonicalRegistry(leading) === namespace;
+      return repositoryAt(namespace, isRepeated ? address.path.slice(slash + 1) : address.path);
+    }
+    if (leading !== undefined && this.has(leading)) {
+      return repositoryAt(canonicalRegistry(leading), address.path.slice(slash + 1));
+    }
+    if (!isRepositoryPath(address.path)) return undefined;
+    if (this.#defaultName === undefined) {
+      throw new RegistryError('NAME_UNKNOWN', `"${address.path}" names no registry that is mirrored here`);
+    }
+    return repositoryAt(this.#defaultName, address.path);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#sites.values()].map((site) => site.upstream[Symbol.asyncDispose]()));
+  }
+}
+
+function repositoryAt(registry: string, path: string): Repository | undefined {
+  return isRepositoryPath(path) ? makeRepository(registry, canonicalPath(registry, path)) : undefined;
+}

@@ -1,0 +1,106 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+const SECONDS_FAST = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const SECONDS_SLOW = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600];
+
+/** Every metric of the program, by the name that /metrics shows. Label values come from small, known sets. */
+export class Metrics {
+  readonly registry = new Registry();
+
+  readonly requests = new Counter({
+    name: 'entrepot_requests_total',
+    help: 'Requests answered, by route, status and cache outcome',
+    labelNames: ['route', 'status', 'outcome'] as const,
+    registers: [this.registry],
+  });
+  readonly requestSeconds = new Histogram({
+    name: 'entrepot_request_seconds',
+    help: 'Time from a request to the end of its answer',
+    labelNames: ['route'] as const,
+    buckets: SECONDS_FAST,
+    registers: [this.registry],
+  });
+  readonly clientBytes = new Counter({
+    name: 'entrepot_client_bytes_total',
+    help: 'Content bytes sent to clients, by the upstream they belong to',
+    labelNames: ['upstream'] as const,
+    registers: [this.registry],
+  });
+  readonly lookups = new Counter({
+    name: 'entrepot_lookups_total',
+    help: 'Content asked for by clients, by kind and whether upstream was needed: the hit ratio',
+    labelNames: ['kind', 'result'] as const,
+    registers: [this.registry],
+  });
+  readonly upstreamRequests = new Counter({
+    name: 'entrepot_upstream_requests_total',
+    help: 'Requests sent to upstreams (kind token: to their token servers), by status or error',
+    labelNames: ['upstream', 'kind', 'status'] as const,
+    registers: [this.registry],
+  });
+  readonly upstreamSeconds = new Histogram({
+    name: 'entrepot_upstream_request_seconds',
+    help: 'Time until an upstream sent its headers',
+    labelNames: ['upstream', 'kind'] as const,
+    buckets: SECONDS_FAST,
+    registers: [this.registry],
+  });
+  readonly upstreamBytes = new Counter({
+    name: 'entrepot_upstream_bytes_total',
+    help: 'Content bytes received from upstreams',
+    labelNames: ['upstream'] as const,
+    registers: [this.registry],
+  });
+  readonly upstreamRateLimit = new Gauge({
+    name: 'entrepot_upstream_rate_limit',
+    help: 'What the upstream last said of its pull rate limit (ratelimit-limit, ratelimit-remaining)',
+    labelNames: ['upstream', 'which'] as const,
+    registers: [this.registry],
+  });
+  readonly upstreamBreakerOpen = new Gauge({
+    name: 'entrepot_upstream_breaker_open',
+    help: '1 while requests to the upstream are held back after failures',
+    labelNames: ['upstream'] as const,
+    registers: [this.registry],
+  });
+  readonly fillsRunning = new Gauge({
+    name: 'entrepot_fills_running',
+    help: 'Blobs being fetched from upstreams',
+    registers: [this.registry],
+  });
+  readonly fills = new Counter({
+    name: 'entrepot_fills_total',
+    help: 'Blob fetches that ended, by upstream and result',
+    labelNames: ['upstream', 'result'] as const,
+    registers: [this.registry],
+  });
+  readonly fillSeconds = new Histogram({
+    name: 'entrepot_fill_seconds',
+    help: 'Duration of successful blob fetches',
+    buckets: SECONDS_SLOW,
+    registers: [this.registry],
+  });
+  constructor(site: string) {
+    this.registry.setDefaultLabels({ site });
+    // Brings event loop lag, heap, resident memory, file descriptors and garbage collection.
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  /** Adds the disk's figures, which are read when somebody looks. */
+  observeDisk(read: () => Promise<{ freeBytes: number; totalBytes: number; blobs: number; sizeBytes: number }>): void {
+    const blobs = new Gauge({ name: 'entrepot_blobs', help: 'Blobs in the store', registers: [this.registry] });
+    new Gauge({
+      name: 'entrepot_disk_bytes',
+      help: 'The disk that holds the store: bytes used by blobs, free for us, and in total',
+      labelNames: ['what'] as const,
+      registers: [this.registry],
+      async collect() {
+        const disk = await read();
+        this.set({ what: 'blobs' }, disk.sizeBytes);
+        this.set({ what: 'free' }, disk.freeBytes);
+        this.set({ what: 'total' }, disk.totalBytes);
+        blobs.set(disk.blobs);
+      },
+    });
+  }
+}

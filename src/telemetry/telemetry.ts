@@ -1,0 +1,140 @@
+import type { Logger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
+
+/** What kind of thing an upstream was asked for. */
+export type UpstreamRequestKind = 'ping' | 'manifest' | 'blob' | 'tags' | 'referrers' | 'token';
+
+/** A request of a client and what became of it. */
+export interface RequestEvent {
+  readonly requestId: string;
+  readonly method: string;
+  /** Which end-point. */
+  readonly route: string;
+  readonly upstream: string | undefined;
+  readonly repository: string | undefined;
+  /** The tag or digest asked for. */
+  readonly reference: string | undefined;
+  /** The client's address. */
+  readonly client: string | undefined;
+  readonly status: number;
+  readonly outcome: string | undefined;
+  /** Content bytes sent. */
+  readonly bytes: number;
+  readonly seconds: number;
+  /** Why the answer was an error, or why its body was cut off. */
+  readonly failure: unknown;
+}
+
+/** Outcomes that needed nothing of an upstream before the answer could begin. */
+const SERVED_FROM_STORE = new Set(['hit', 'stale', 'updating']);
+
+/** Business events: one method each, which moves the counters and writes the line together. */
+export class Telemetry {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+
+  constructor(log: Logger, metrics: Metrics) {
+    this.log = log;
+    this.metrics = metrics;
+  }
+
+  /** A request was answered, or its connection broke. */
+  requestAnswered(event: RequestEvent): void {
+    const { failure, seconds, ...rest } = event;
+    const { route, outcome } = event;
+    this.metrics.requests.inc({ route, status: String(event.status), outcome: outcome ?? 'none' });
+    this.metrics.requestSeconds.observe({ route }, seconds);
+    if (event.upstream !== undefined && event.bytes > 0) this.metrics.clientBytes.inc({ upstream: event.upstream }, event.bytes);
+    if (outcome !== undefined && (route === 'blob' || route === 'manifest')) {
+      this.metrics.lookups.inc({ kind: route, result: SERVED_FROM_STORE.has(outcome) ? 'hit' : 'miss' });
+    }
+    const line = { ...rest, durationMs: Math.round(seconds * 1000) };
+    if (failure === undefined) this.log.info(line, 'request');
+    else if (event.status === 500) this.log.error({ ...line, err: failure }, 'request failed');
+    else this.log.warn({ ...line, ...describeError(failure) }, 'request failed');
+  }
+
+  /** An upstream, or its token server, answered or failed to. @param status HTTP status, or an error code */
+  upstreamAnswered(event: {
+    upstream: string;
+    kind: UpstreamRequestKind;
+    method: string;
+    status: number | string;
+    seconds: number;
+  }): void {
+    const { upstream, kind } = event;
+    this.metrics.upstreamRequests.inc({ upstream, kind, status: String(event.status) });
+    this.metrics.upstreamSeconds.observe({ upstream, kind }, event.seconds);
+    this.log.debug(event, 'upstream request');
+  }
+
+  /** Content bytes came from an upstream. */
+  upstreamReceived(upstream: string, bytes: number): void {
+    this.metrics.upstreamBytes.inc({ upstream }, bytes);
+  }
+
+  /** An upstream told its rate limit (Docker Hub: `ratelimit-limit: 100;w=21600`). */
+  rateLimitSeen(event: { upstream: string; limit: number; remaining: number }): void {
+    this.metrics.upstreamRateLimit.set({ upstream: event.upstream, which: 'limit' }, event.limit);
+    this.metrics.upstreamRateLimit.set({ upstream: event.upstream, which: 'remaining' }, event.remaining);
+  }
+
+  /** An upstream failed often enough that requests to it are held back, or it works again. */
+  breakerMoved(event: { upstream: string; open: boolean }): void {
+    this.metrics.upstreamBreakerOpen.set({ upstream: event.upstream }, event.open ? 1 : 0);
+    if (event.open) this.log.warn(event, 'upstream is failing: requests are held back');
+    else this.log.info(event, 'upstream works again');
+  }
+
+  /** Stored credentials were refused, and the request was tried without them. */
+  credentialsRefused(event: { upstream: string; repository: string; reason: string }): void {
+    this.log.warn(event, 'upstream refused the configured credentials');
+  }
+
+  fillStarted(): void {
+    this.metrics.fillsRunning.inc();
+  }
+
+  /** A blob's download ended. */
+  fillEnded(event: {
+    upstream: string;
+    repository: string;
+    digest: string;
+    bytes: number;
+    seconds: number;
+    error: unknown;
+  }): void {
+    const { error, ...rest } = event;
+    this.metrics.fillsRunning.dec();
+    this.metrics.fills.inc({ upstream: event.upstream, result: error === undefined ? 'stored' : 'failed' });
+    if (error === undefined) {
+      this.metrics.fillSeconds.observe(event.seconds);
+      this.log.info(rest, 'blob stored');
+    } else {
+      this.log.warn({ ...rest, ...describeError(error) }, 'blob not stored');
+    }
+  }
+
+  /** Content was served but could not be kept. */
+  storeFailed(event: { digest: string; error: unknown }): void {
+    this.log.error({ digest: event.digest, ...describeError(event.error) }, 'content could not be stored');
+  }
+
+  /** Stored content was missing or damaged, and is treated as not there. */
+  contentLost(event: { digest: string; reason: string }): void {
+    this.log.error(event, 'stored content was lost');
+  }
+
+  /** A cached answer was given because the upstream failed. */
+  staleServed(event: { repository: string; reference: string; error: unknown }): void {
+    const { error, ...rest } = event;
+    this.log.warn({ ...rest, ...describeError(error) }, 'upstream failed: served from cache');
+  }
+}
+
+/** An error for a log line: its code and message, not its stack, which belongs to bugs only. */
+export function describeError(error: unknown): { code: string | undefined; error: string } {
+  if (!(error instanceof Error)) return { code: undefined, error: String(error) };
+  const { code } = error as { code?: unknown };
+  return { code: typeof code === 'string' ? code : undefined, error: error.message };
+}

@@ -1,0 +1,29 @@
+import { throwIfGivenUp } from './caller-signal.ts';
+import type { CircuitBreaker } from './circuit-breaker.ts';
+import type { Exchange } from './exchange.ts';
+import { UpstreamError } from './upstream-error.ts';
+
+/** Asks the circuit breaker before each request, and tells it how that went. */
+export function breaking(next: Exchange, breaker: CircuitBreaker, upstream: string): Exchange {
+  return async (request) => {
+    throwIfGivenUp(upstream, request.signal);
+    const waitMs = breaker.admit();
+    if (waitMs > 0) {
+      throw new UpstreamError('UNAVAILABLE', upstream, 'held back after failures', { retryAfterMs: waitMs });
+    }
+    try {
+      const response = await next(request);
+      breaker.succeeded();
+      return response;
+    } catch (error) {
+      // When the caller gave up nothing is known of the upstream.
+      if (error instanceof UpstreamError && !request.signal?.aborted) judge(error, breaker);
+      throw error;
+    }
+  };
+}
+
+function judge(error: UpstreamError, breaker: CircuitBreaker): void {
+  if (error.code === 'UNREACHABLE' || error.code === 'TIMEOUT' || error.code === 'UNAVAILABLE') breaker.failed();
+  else breaker.succeeded();
+}

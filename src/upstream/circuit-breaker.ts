@@ -1,0 +1,60 @@
+export interface BreakerOptions {
+  /** Milliseconds of a clock that only goes forward. */
+  readonly now: () => number;
+  /** Called when it opens and when it closes. */
+  readonly onMove: (open: boolean) => void;
+}
+
+const THRESHOLD = 5;
+const FIRST_PAUSE_MS = 1000;
+const MAX_PAUSE_MS = 5000;
+
+/**
+ * Opens after five failures in a row. While it is open, a trial request goes through after 1 s, then 2 s, 4 s and every
+ * 5 s, whatever became of the trial before: one that hangs, or whose caller left, must not keep the upstream shut. For
+ * that reason it is not cockatiel's, which waits for the outcome of its one trial and takes an abort for a success.
+ */
+export class CircuitBreaker {
+  readonly #options: BreakerOptions;
+  #failures = 0;
+  #pauseMs = 0;
+  #nextTrialAt = 0;
+
+  constructor(options: BreakerOptions) {
+    this.#options = options;
+  }
+
+  /** Milliseconds until the next trial; 0: this request may go ahead, and if it is a trial, it is counted as one. */
+  admit(): number {
+    if (!this.#isOpen) return 0;
+    const waitMs = this.#nextTrialAt - this.#options.now();
+    if (waitMs > 0) return Math.ceil(waitMs);
+    this.#pause(Math.min(this.#pauseMs * 2, MAX_PAUSE_MS));
+    return 0;
+  }
+
+  /** The upstream answered, with whatever. */
+  succeeded(): void {
+    const wasOpen = this.#isOpen;
+    this.#failures = 0;
+    this.#pauseMs = 0;
+    if (wasOpen) this.#options.onMove(false);
+  }
+
+  /** It did not answer, or only that it can't. */
+  failed(): void {
+    this.#failures++;
+    if (this.#isOpen || this.#failures < THRESHOLD) return;
+    this.#pause(FIRST_PAUSE_MS);
+    this.#options.onMove(true);
+  }
+
+  get #isOpen(): boolean {
+    return this.#pauseMs > 0;
+  }
+
+  #pause(ms: number): void {
+    this.#pauseMs = ms;
+    this.#nextTrialAt = this.#options.now() + ms;
+  }
+}

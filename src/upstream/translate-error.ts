@@ -1,0 +1,45 @@
+import { givenUp } from './caller-signal.ts';
+import { ForbiddenAddressError } from './forbidden-address-error.ts';
+import { UpstreamError } from './upstream-error.ts';
+
+/** Where an error came up. */
+export interface ErrorPlace {
+  readonly upstream: string;
+  readonly url: URL;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Makes an UpstreamError of whatever undici, Node's sockets or TLS threw. Names the host, never path or query. */
+export function translateError(cause: unknown, { upstream, url, signal }: ErrorPlace): UpstreamError {
+  if (cause instanceof UpstreamError) return cause;
+  if (signal?.aborted) return givenUp(upstream, signal);
+  if (cause instanceof ForbiddenAddressError) return new UpstreamError('INVALID', upstream, cause.message);
+  const code = codeOf(cause);
+  const { host } = url;
+  switch (code) {
+    case 'UND_ERR_CONNECT_TIMEOUT':
+    case 'ETIMEDOUT':
+      return new UpstreamError('TIMEOUT', upstream, `no connection to ${host} in time`, { cause });
+    case 'UND_ERR_HEADERS_TIMEOUT':
+      return new UpstreamError('TIMEOUT', upstream, `no answer from ${host} in time`, { cause });
+    case 'UND_ERR_BODY_TIMEOUT':
+      return new UpstreamError('TIMEOUT', upstream, `${host} stopped sending`, { cause });
+    case 'UND_ERR_HEADERS_OVERFLOW':
+      return new UpstreamError('INVALID', upstream, `${host} sent too many header bytes`, { cause });
+    case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
+      return new UpstreamError('UNREACHABLE', upstream, `the answer of ${host} ended early`, { cause });
+    default:
+      // No cause: a parser error carries the bytes that it could not read.
+      if (code.startsWith('HPE_'))
+        return new UpstreamError('INVALID', upstream, `${host} does not speak HTTP (${code})`);
+      return new UpstreamError('UNREACHABLE', upstream, `no connection to ${host} (${code})`, { cause });
+  }
+}
+
+/** The `code` of an error, or of the first one in an aggregate of connection attempts. */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  if (error instanceof AggregateError) return codeOf(error.errors[0]);
+  return error.name;
+}

@@ -1,0 +1,68 @@
+import type { Digest } from '../oci/digest.ts';
+import type { Reference } from '../oci/reference.ts';
+
+/** What an upstream says of a manifest without sending it. Each field may be missing in a real answer. */
+export interface ManifestHead {
+  readonly digest: Digest | undefined;
+  readonly mediaType: string | undefined;
+  readonly sizeBytes: number | undefined;
+}
+
+/** A manifest as it came, verified against its digest. */
+export interface FetchedManifest {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Part of a blob on its way from an upstream. Dispose it to drop what has not come yet. */
+export interface BlobStream extends AsyncDisposable {
+  /** Offset of the first byte: 0 whatever was asked for, when the upstream ignores Range. */
+  readonly startBytes: number;
+  /** Size of the whole blob; undefined when the upstream does not tell. */
+  readonly totalBytes: number | undefined;
+  /** Did the upstream honour Range (206)? */
+  readonly isPartial: boolean;
+  /** Ends after the promised bytes; throws an UpstreamError when the connection breaks, stalls or ends early. */
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** First byte and the byte after the last one that are wanted; no end: up to the end of the blob. */
+export interface BlobRange {
+  readonly startBytes: number;
+  readonly endBytes?: number;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** A registry that we pull through: reading manifests. `path` is the repository's name at that registry. */
+export interface ManifestSource {
+  /** HEAD, which costs nothing of a pull quota. */
+  headManifest(path: string, reference: Reference, options?: CallOptions): Promise<ManifestHead>;
+  /** GET; the bytes match `digest`, and they match the reference if that is a digest. */
+  getManifest(path: string, reference: Reference, options?: CallOptions): Promise<FetchedManifest>;
+}
+
+/** A registry that we pull through: reading blobs. */
+export interface BlobSource {
+  /** Is the blob in that repository, and how large is it? Size is undefined where the upstream does not tell. */
+  headBlob(path: string, digest: Digest, options?: CallOptions): Promise<{ readonly sizeBytes: number | undefined }>;
+  /** Starts the download of a blob or of a part of it. */
+  getBlob(path: string, digest: Digest, range: BlobRange | undefined, options?: CallOptions): Promise<BlobStream>;
+}
+
+/** A registry that we pull through: listing. */
+export interface ListingSource {
+  /** All tags, in the upstream's order, gathered over its pages. */
+  listTags(path: string, options?: CallOptions): Promise<readonly string[]>;
+  /** The referrers index of a digest as JSON bytes; undefined when the upstream has no referrers API. */
+  listReferrers(path: string, digest: Digest, options?: CallOptions): Promise<Uint8Array | undefined>;
+}
+
+/** An upstream: a configured registry that we pull through. All methods throw UpstreamError and nothing else. */
+export interface Upstream extends ManifestSource, BlobSource, ListingSource, AsyncDisposable {
+  /** The configured name, such as `docker.io`. */
+  readonly name: string;
+}

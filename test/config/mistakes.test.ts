@@ -1,0 +1,168 @@
+import { describe, expect, test } from 'vitest';
+import { formatProblem } from '../../src/config/config-error.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { failureOf, problemsOf } from './load-text.ts';
+
+async function linesOf(text: string | Uint8Array): Promise<string[]> {
+  const error = await failureOf(text);
+  expect(error.code).toBe('CONFIG_INVALID');
+  return error.problems.map((problem) => formatProblem(error.file, problem));
+}
+
+test('all mistakes of a file are told at once, in its order, with place, key and remedy', async () => {
+  const lines = await linesOf(`site: "a b"
+servr: {}
+server:
+  listen: 5000
+  tls: {cert: missing.pem}
+upstreams:
+  docker.io:
+    freshFor: 5 minutes
+    freshFr: 5m
+    retries: 99
+  ghcr.io:
+    timeouts: {stall: 0}
+    proxy: ftp://proxy
+log:
+  level: \${LEVEL}
+`);
+  expect(lines.map((line) => line.replace(/names \/.*\//, 'names /.../'))).toEqual([
+    'config.yaml:1:1: site: "a b" is not a name of a site; use up to 63 letters, digits, dots and dashes, for example eu-west',
+    'config.yaml:2:1: servr: is not a known key; did you mean server?',
+    'config.yaml:4:3: server.listen: "5000" is not an address to listen on; write for example 127.0.0.1:5000, "[::1]:5000" or :5000',
+    'config.yaml:5:3: server.tls.key: is missing; it must be text',
+    'config.yaml:5:9: server.tls.cert: names /.../missing.pem: there is no such file',
+    'config.yaml:8:5: upstreams."docker.io".freshFor: "5 minutes" is not a duration; write for example 5m, 30s, 1h30m or forever',
+    'config.yaml:9:5: upstreams."docker.io".freshFr: is not a known key; did you mean freshFor?',
+    'config.yaml:10:5: upstreams."docker.io".retries: "99" is not a whole number from 0 to 20',
+    'config.yaml:12:16: upstreams."ghcr.io".timeouts.stall: must be from 1ms to 1d',
+    'config.yaml:13:5: upstreams."ghcr.io".proxy: must start with http:// or https://',
+    'config.yaml:15:3: log.level: uses the environment variable LEVEL, which is not set; set it, or write ${LEVEL:-default}',
+  ]);
+});
+
+describe('a wrong value is refused', () => {
+  test.each([
+    ['server: {drainTimeout: forever}', 'server.drainTimeout', 'must be from 0 to 1d'],
+    ['server: []', 'server', 'must be a map of keys, not a list'],
+    ['server: {listen: }', 'server.listen', 'has no value; give it one or remove the key'],
+    ['admin: {listen: 127.0.0.1:5000}', 'admin.listen', 'is the same address as server.listen'],
+    ['registry: {}', 'registry.listen', 'is missing; it must be an address'],
+    ['storage: {path: ""}', 'storage.path', 'is empty'],
+    ['storage: {quota: 0}', 'storage.quota', 'must be from 1MiB'],
+    ['storage: {quota: 100G}', 'storage.quota', '"100G" is not a size; write for example 100GiB'],
+    ['pull: {readAhead: yes}', 'pull.readAhead', 'must be true or false, not text'],
+    ['pull: {fillConnections: 2.5}', 'pull.fillConnections', '"2.5" is not a whole number from 1 to 64'],
+    ['pull: {manifestLimit: 1GiB}', 'pull.manifestLimit', 'must be from 1KiB to 256MiB'],
+    ['log: {format: xml}', 'log.format', '"xml" is not known; write auto, json, or pretty'],
+    ['upstreams: [docker.io]', 'upstreams', 'must be a map of names, not a list'],
+    ['upstreams: {}', 'upstreams', 'is empty; name a registry'],
+    ['upstreams:', 'upstreams', 'is empty; name a registry'],
+    ['upstreams: {library: }', 'upstreams.library', 'is not the name of a registry'],
+    ['upstreams: {"https://ghcr.io": }', 'upstreams."https://ghcr.io"', 'is not the name of a registry'],
+    [
+      'upstreams: {docker.io: , index.docker.io: }',
+      'upstreams."index.docker.io"',
+      'means docker.io, as docker.io does',
+    ],
+    [
+      'upstreams: {a.io: {default: true}, b.io: {default: true, retries: x}}',
+      'upstreams."b.io".default',
+      'is true for a.io too',
+    ],
+    ['upstreams: {a.io: {url: a.io}}', 'upstreams."a.io".url', 'is not a URL; write for example https://'],
+    ['upstreams: {a.io: {url: "ftp://a.io"}}', 'upstreams."a.io".url', 'must start with http:// or https://'],
+    ['upstreams: {a.io: {url: "https://a.io/v2/"}}', 'upstreams."a.io".url', 'must not have a path'],
+    ['upstreams: {a.io: {url: "https://a.io?"}}', 'upstreams."a.io".url', 'must not have a query or a fragment'],
+    ['upstreams: {a.io: {allowHosts: [10.0.0.0/8]}}', 'upstreams."a.io".allowHosts[0]', 'is not a host'],
+    ['upstreams: {a.io: {allowHosts: ["*"]}}', 'upstreams."a.io".allowHosts[0]', 'is not a host'],
+    ['upstreams: {a.io: {allowHosts: ["*.10.0.0.1"]}}', 'upstreams."a.io".allowHosts[0]', 'is not a host'],
+    ['upstreams: {a.io: {ca: .}}', 'upstreams."a.io".ca', 'it is a directory, not a file'],
+    ['hosted: [a/b]', 'hosted[0]', 'is not a namespace'],
+    ['hosted: [local, local]', 'hosted[1]', 'is given twice'],
+    ['hosted: [ghcr.io]', 'hosted[0]', 'is the name of an upstream'],
+    ['pins: ["a***"]', 'pins[0]', 'is not a pattern of images'],
+    ['pins: ["a@sha256:12"]', 'pins[0]', 'is not a pattern of images'],
+    ['access: {policy: [{who: a, may: [fly], in: ["**"]}]}', 'access.policy[0].may[0]', 'pull, push, or delete'],
+    ['access: {policy: [{who: "a b", may: [pull], in: ["**"]}]}', 'access.policy[0].who', 'is not a name'],
+    ['access: {htpasswd: nowhere}', 'access.htpasswd', 'there is no such file'],
+    ['peers: {a: }', 'peers.a.url', 'is missing; it must be a URL'],
+    ['peers: {"a b": {url: "https://a"}}', 'peers."a b"', 'is not a name'],
+    ['replication: [{name: x, repositories: [], to: [y]}]', 'replication[0].repositories', 'give at least one'],
+    ['replication: [{name: x, repositories: [a], to: [y]}]', 'replication[0].to[0]', 'name it under peers first'],
+    ['replication: [{name: x}, {name: x}]', 'replication[1].name', 'is the name of an earlier rule too'],
+    ['replication: [{trigger: hourly}]', 'replication[0].trigger', 'write event, manual or {schedule: "0 * * * *"}'],
+    ['replication: [{trigger: {schedule: "0 *"}}]', 'replication[0].trigger', 'not five fields of cron'],
+    ['replication: [{bandwidth: 50MiB}]', 'replication[0].bandwidth', 'write for example 50MiB/s'],
+    ['replication: [{as: "{name}"}]', 'replication[0].as', 'is not a name at the peer'],
+    ['__proto__: {a: 1}', '__proto__', 'is not a known key'],
+    ['pull: {zzzzzzzz: 1}', 'pull.zzzzzzzz', 'known here: readAhead, manifestLimit'],
+  ])('%s', async (text, path, message) => {
+    expect(await problemsOf(text)).toContainEqual({
+      path,
+      line: expect.any(Number),
+      column: expect.any(Number),
+      message: expect.stringContaining(message),
+    });
+  });
+});
+
+describe('text that is not proper YAML is refused', () => {
+  test.each([
+    ['an unclosed quote', 'site: "a', ['config.yaml:1:9: a character is missing here']],
+    ['a tab', 'server:\n\tlisten: :1', ['config.yaml:2:1: a tab cannot indent; use spaces']],
+    ['an address that needs quotes', 'server:\n  listen: [::1]:5000', ['config.yaml:2:16: this is not valid YAML']],
+    ['a second document', 'site: a\n---\nsite: b', ['config.yaml:2:1: a second YAML document starts here']],
+    ['an unknown tag', 'site: !env NAME', ['config.yaml:1:7: this tag is not supported']],
+    ['a list', '- a', ['config.yaml:1:1: must be a map of keys, not a list']],
+    ['an alias of nothing', 'site: *a', ['config.yaml:1:7: this alias (*) has no anchor (&) above it']],
+    ['an alias of itself', 'pins: &a [*a]', ['config.yaml:1:11: pins[0]: is an alias of something that it is part of']],
+    [
+      'a key given twice, beside other mistakes',
+      'site: a\nsite: b\nlog: 5',
+      ['config.yaml:2:1: site: this key is given twice', 'config.yaml:3:1: log: must be a map of keys'],
+    ],
+    ['deep nesting', `pins: ${'['.repeat(100_000)}`, [/^config\.yaml:1:\d+: this is nested too deeply/]],
+    ['an alias bomb', bomb(), ['config.yaml:1:1: more than 100 values come from aliases']],
+  ])('%s', async (_name, text, expected) => {
+    const lines = await linesOf(text);
+    expect(lines).toEqual(
+      expected.map((part) => (typeof part === 'string' ? expect.stringContaining(part) : expect.stringMatching(part))),
+    );
+  });
+});
+
+/** Nine lists of nine aliases each: 9^9 values. */
+function bomb(): string {
+  const lines = ['k0: &a0 [x]'];
+  for (let depth = 1; depth <= 9; depth++) {
+    lines.push(
+      `k${depth}: &a${depth} [${Array<string>(9)
+        .fill(`*a${depth - 1}`)
+        .join(', ')}]`,
+    );
+  }
+  return lines.join('\n');
+}
+
+describe('a file that cannot be read is refused', () => {
+  test.each([
+    ['nowhere.yaml', 'nowhere.yaml: cannot read the configuration: there is no such file'],
+    ['.', '.: cannot read the configuration: it is a directory, not a file'],
+    ['package.json/x', 'package.json/x: cannot read the configuration: there is no such file'],
+  ])('%s', async (file, message) => {
+    await expect(loadConfig({ file, env: {}, cwd: process.cwd() })).rejects.toThrow(message);
+  });
+
+  test('one of more than a mebibyte', async () => {
+    expect(await linesOf(`# ${'x'.repeat(1024 * 1024)}`)).toEqual([
+      'config.yaml: cannot read the configuration: it is larger than 1024 KiB',
+    ]);
+  });
+
+  test('one that is not UTF-8', async () => {
+    expect(await linesOf(Uint8Array.of(0x61, 0x3a, 0x20, 0xff))).toEqual([
+      'config.yaml: cannot read the configuration: it is not UTF-8 text',
+    ]);
+  });
+});

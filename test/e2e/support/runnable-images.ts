@@ -1,0 +1,101 @@
+import { readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import { seededBytes, sha256 } from '../../support/bytes.ts';
+import { IMAGE_MEDIA_TYPES, type ImageFormat } from '../../support/images.ts';
+import { tar, type TarFile } from './tar.ts';
+
+/** A manifest as it is pushed. */
+export interface ManifestPart {
+  digest: string;
+  mediaType: string;
+  bytes: Buffer;
+}
+
+/** All that has to be pushed for a tag. */
+export interface ImageParts {
+  /** What the tag names. */
+  root: ManifestPart;
+  /** The root's children, if it is an index. */
+  children: ManifestPart[];
+  /** Bytes by digest. */
+  blobs: Map<string, Buffer>;
+  /** What the image prints when it is run. */
+  message: string;
+}
+
+/** The architecture of this machine and one that it is not, as images name them. */
+export const ARCHITECTURES = process.arch === 'arm64' ? ['arm64', 'amd64'] : ['amd64', 'arm64'];
+
+/** An image of busybox that runs on this machine and prints `message`. */
+export function runnableImage(format: ImageFormat, message: string): ImageParts {
+  const blobs = new Map<string, Buffer>();
+  const root = addImage(blobs, { format, message, architecture: ARCHITECTURES[0] ?? '' });
+  return { root, children: [], blobs, message };
+}
+
+/** An OCI index or a docker manifest list of a runnable image and one for another architecture. */
+export function runnableIndex(format: ImageFormat, message: string): ImageParts {
+  const blobs = new Map<string, Buffer>();
+  const children = ARCHITECTURES.map((architecture) => addImage(blobs, { format, message, architecture }));
+  const manifests = children.map(({ bytes, digest, mediaType }, index) => {
+    return { mediaType, digest, size: bytes.length, platform: { os: 'linux', architecture: ARCHITECTURES[index] } };
+  });
+  const mediaType = IMAGE_MEDIA_TYPES[format].index;
+  return { root: manifestPart(mediaType, { manifests }), children, blobs, message };
+}
+
+/** One image of each kind, by the tag it is to get; `of` makes the bytes differ. */
+export function imagesOfEachKind(of: string): Record<string, ImageParts> {
+  return {
+    docker: runnableImage('docker', `a docker image of ${of}`),
+    oci: runnableImage('oci', `an OCI image of ${of}`),
+    list: runnableIndex('docker', `a docker manifest list of ${of}`),
+    index: runnableIndex('oci', `an OCI index of ${of}`),
+  };
+}
+
+/** The digests of everything that belongs to an image, in order. */
+export function digestsOf({ root, children, blobs }: ImageParts): string[] {
+  return [root.digest, ...children.map(({ digest }) => digest), ...blobs.keys()].toSorted();
+}
+
+interface ImageSpec {
+  format: ImageFormat;
+  message: string;
+  architecture: string;
+}
+
+function addImage(blobs: Map<string, Buffer>, { format, message, architecture }: ImageSpec): ManifestPart {
+  const types = IMAGE_MEDIA_TYPES[format];
+  const program = { name: 'bin/busybox', bytes: programFor(architecture), mode: 0o755 };
+  const filler = { name: 'filler', bytes: seededBytes(300_000, `${message} ${architecture}`) };
+  const archives = [program, filler].map((file: TarFile) => tar([file]));
+  const layers = archives.map((archive) => ({ mediaType: types.layer, ...addBlob(blobs, gzipSync(archive)) }));
+  const config = Buffer.from(
+    JSON.stringify({
+      created: '2026-01-01T00:00:00Z',
+      os: 'linux',
+      architecture,
+      config: { Cmd: ['/bin/busybox', 'echo', message] },
+      rootfs: { type: 'layers', diff_ids: archives.map(sha256) },
+    }),
+  );
+  const described = { mediaType: types.config, ...addBlob(blobs, config) };
+  return manifestPart(types.manifest, { config: described, layers });
+}
+
+function programFor(architecture: string): Buffer {
+  return architecture === ARCHITECTURES[0] ? readFileSync('/bin/busybox') : seededBytes(500_000, architecture);
+}
+
+function addBlob(blobs: Map<string, Buffer>, bytes: Buffer): { digest: string; size: number } {
+  const digest = sha256(bytes);
+  blobs.set(digest, bytes);
+  return { digest, size: bytes.length };
+}
+
+function manifestPart(mediaType: string, content: object): ManifestPart {
+  // Indented, so that a mirror which writes JSON anew is found out by the digest.
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, ...content }, null, 2));
+  return { digest: sha256(bytes), mediaType, bytes };
+}
