@@ -115,7 +115,9 @@ async function readCa(file: string, upstream: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
-    throw new CodedError('CA_UNREADABLE', `the CA file of ${upstream} cannot be read: ${(cause as Error).message}`, { cause });
+    throw new CodedError('CA_UNREADABLE', `the CA file of ${upstream} cannot be read: ${(cause as Error).message}`, {
+      cause,
+    });
   }
 }
 

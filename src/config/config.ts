@@ -7,7 +7,7 @@ export interface ListenAddress {
 }
 
 /** PEM files, as absolute paths. */
-export interface TlsConfig {
+interface TlsConfig {
   readonly certFile: string;
   readonly keyFile: string;
 }
@@ -20,7 +20,7 @@ export interface ServerConfig {
   readonly drainTimeoutMs: number;
 }
 
-export interface LogConfig {
+interface LogConfig {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error';
   /** `auto`: readable on a terminal, JSON lines everywhere else. */
   readonly format: 'auto' | 'json' | 'pretty';
@@ -40,7 +40,7 @@ export type CredentialsConfig =
   | { readonly type: 'basic'; readonly username: string; readonly password: Secret }
   | { readonly type: 'identityToken'; readonly token: Secret };
 
-export interface UpstreamTimeouts {
+interface UpstreamTimeouts {
   readonly connectMs: number;
   /** From the request to the end of the answer's headers. */
   readonly headersMs: number;
@@ -91,7 +91,7 @@ export interface PullConfig {
 }
 
 /** One rule of who may do what where. */
-export interface PolicyRule {
+interface PolicyRule {
   /** A principal's name, or `anonymous`. */
   readonly who: string;
   readonly may: readonly ('pull' | 'push' | 'delete')[];

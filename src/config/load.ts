@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path';
 import type { Config } from './config.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
 import { expandVariables } from './expand-variables.ts';
-import { formatKeyPath, type KeyPath } from './key-path.ts';
+import { cutAtSecret, formatKeyPath, type KeyPath } from './key-path.ts';
 import { readTextFile } from './read-text-file.ts';
 import { resolveSections } from './sections.ts';
 import { SectionReader } from './section-reader.ts';
@@ -44,7 +44,7 @@ async function readYaml(file: string, cwd: string): Promise<YamlSource> {
 }
 
 function toProblem(mistake: { path: KeyPath; place: Position | undefined; message: string }): ConfigProblem {
-  return { path: formatKeyPath(mistake.path), ...mistake.place, message: mistake.message };
+  return { path: formatKeyPath(cutAtSecret(mistake.path)), ...mistake.place, message: mistake.message };
 }
 
 function byPlace(a: ConfigProblem, b: ConfigProblem): number {

@@ -86,7 +86,7 @@ export function wrongType(value: unknown, wanted: string): string {
 }
 
 /** Text from a configuration, fit for one line of a message. */
-export function quote(source: string): string {
+function quote(source: string): string {
   return JSON.stringify(source.length > MAX_QUOTED_LENGTH ? `${source.slice(0, MAX_QUOTED_LENGTH)}...` : source);
 }
 

@@ -19,7 +19,7 @@ export interface Position {
   readonly column: number;
 }
 
-export interface YamlMistake {
+interface YamlMistake {
   /** Empty where the mistake is not at a key. */
   readonly path: KeyPath;
   readonly place: Position;
@@ -55,10 +55,11 @@ const MESSAGES: Readonly<Record<string, string>> = {
   MISSING_CHAR: 'a character is missing here: a closing quote, a comma, a colon or the space after it',
   MULTIPLE_DOCS: 'a second YAML document starts here; put all keys into the first',
   RESOURCE_EXHAUSTION: 'this is nested too deeply',
-  TOO_MANY_ALIASES: `more than ${MAX_ALIAS_COUNT} values come from aliases; write some of them out`,
-  UNKNOWN_ALIAS: 'this alias (*) has no anchor (&) above it; text that starts with * needs quotes',
   TAB_AS_INDENT: 'a tab cannot indent; use spaces',
   TAG_RESOLVE_FAILED: 'this tag is not supported; text that starts with ! needs quotes',
+  // Two of our own.
+  TOO_MANY_ALIASES: `more than ${MAX_ALIAS_COUNT} values come from aliases; write some of them out`,
+  UNKNOWN_ALIAS: 'this alias (*) has no anchor (&) above it; text that starts with * needs quotes',
 };
 const OTHER_MISTAKE = 'this is not valid YAML; text with special characters such as : # [ ] { } needs quotes';
 
@@ -91,8 +92,6 @@ function placeOf(lines: LineCounter, offset: number): Position {
 }
 
 function describe(code: string): string {
-  if (code === 'UNKNOWN_ALIAS')
-    return 'this alias (*) has no anchor (&) above it; text that starts with * needs quotes';
   return MESSAGES[code] ?? OTHER_MISTAKE;
 }
 

@@ -9,7 +9,7 @@ export interface ContentFile extends AsyncDisposable {
 }
 
 /** Content that is in the store, by digest. Whatever is in it was verified before. */
-export interface ContentReader {
+interface ContentReader {
   /** Undefined when the store does not have it. */
   open(digest: Digest): Promise<ContentFile | undefined>;
   /** Digests of all content, in byte order. */
@@ -19,7 +19,7 @@ export interface ContentReader {
 }
 
 /** Putting content into the store and taking it out. */
-export interface ContentWriter {
+interface ContentWriter {
   /** Stores bytes that are known to match the digest. Durable when it returns. */
   put(digest: Digest, bytes: Uint8Array): Promise<void>;
   remove(digest: Digest): Promise<void>;

@@ -26,7 +26,9 @@ export async function blobAnswer(
   const [range] = ranges;
   if (!range) {
     await blob[Symbol.asyncDispose]();
-    return errorAnswer(416, 'UNSUPPORTED', `the blob has ${sizeBytes} bytes`, { 'Content-Range': `bytes */${sizeBytes}` });
+    return errorAnswer(416, 'UNSUPPORTED', `the blob has ${sizeBytes} bytes`, {
+      'Content-Range': `bytes */${sizeBytes}`,
+    });
   }
   if (ranges.length > 1) return multipartAnswer(blob, ranges, sizeBytes, headers);
   return {
@@ -43,7 +45,12 @@ export async function blobAnswer(
 }
 
 /** Several ranges, one part each, in the order asked for: partial pulls of zstd:chunked layers rely on that. */
-function multipartAnswer(blob: OpenBlob, ranges: readonly ByteRange[], sizeBytes: number, headers: Answer['headers']): Answer {
+function multipartAnswer(
+  blob: OpenBlob,
+  ranges: readonly ByteRange[],
+  sizeBytes: number,
+  headers: Answer['headers'],
+): Answer {
   const boundary = randomBytes(12).toString('hex');
   const heads = ranges.map((range) =>
     Buffer.from(

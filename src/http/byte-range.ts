@@ -16,7 +16,10 @@ const MAX_RANGES = 1_000;
 export function parseRange(header: string | undefined): readonly RangeSpec[] | undefined {
   const set = /^\s*bytes\s*=(.*)$/i.exec(header ?? '')?.[1];
   if (set === undefined) return undefined;
-  const parts = set.split(',').map((part) => part.trim()).filter((part) => part !== '');
+  const parts = set
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
   if (parts.length === 0 || parts.length > MAX_RANGES) return undefined;
   const specs = parts.map(parseSpec);
   return specs.every((spec) => spec !== undefined) ? specs : undefined;

@@ -149,7 +149,12 @@ export class DistributionApi {
   async #tags(request: RequestOf<'tags'>, target: Target): Promise<Answer> {
     const { path, namespace } = request.address;
     const { entries, outcome, ageMs } = await this.#registry.listings.tags(target.repository);
-    const page = pageOf(entries, request.page, `/v2/${path}/tags/list`, namespace === undefined ? {} : { ns: namespace });
+    const page = pageOf(
+      entries,
+      request.page,
+      `/v2/${path}/tags/list`,
+      namespace === undefined ? {} : { ns: namespace },
+    );
     const headers = { ...target.headers, ...cacheHeaders(outcome, ageMs), ...(page.link ? { Link: page.link } : {}) };
     return { ...jsonAnswer({ name: path, tags: page.entries }, headers), outcome };
   }
@@ -180,7 +185,10 @@ export class DistributionApi {
     const repositories = names.slice(0, limit).map((name) => name.slice(prefix.length));
     const last = repositories.at(-1);
     const others: Record<string, string> = namespace === undefined ? {} : { ns: namespace };
-    const link = names.length > limit && last !== undefined ? nextLink('/v2/_catalog', { ...others, n: String(limit), last }) : undefined;
+    const link =
+      names.length > limit && last !== undefined
+        ? nextLink('/v2/_catalog', { ...others, n: String(limit), last })
+        : undefined;
     return jsonAnswer({ repositories }, link === undefined ? {} : { Link: link });
   }
 }

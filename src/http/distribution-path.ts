@@ -31,7 +31,7 @@ export type DistributionRequest =
   | PathProblem;
 
 /** A request that no end-point is for. */
-export interface PathProblem {
+interface PathProblem {
   readonly kind: 'problem';
   readonly status: 400 | 404;
   readonly code: ErrorCode;
@@ -68,7 +68,12 @@ export function parseDistributionPath(url: string): DistributionRequest {
   return parseEndpoint({ path: name, namespace }, endpoint, subject, query);
 }
 
-function parseEndpoint(address: PathAddress, endpoint: string, subject: string, query: URLSearchParams): DistributionRequest {
+function parseEndpoint(
+  address: PathAddress,
+  endpoint: string,
+  subject: string,
+  query: URLSearchParams,
+): DistributionRequest {
   if (endpoint === 'tags') {
     if (subject !== 'list') return problem(404, 'UNSUPPORTED', 'there is no such end-point');
     return withPage(query, (page) => ({ kind: 'tags', address, page }));

@@ -11,7 +11,12 @@ export interface Page {
  * `n=0` is an empty page without a Link.
  * @param path for the Link, which is relative to this host and repeats the other parameters
  */
-export function pageOf(all: readonly string[], query: PageQuery, path: string, others: Readonly<Record<string, string>>): Page {
+export function pageOf(
+  all: readonly string[],
+  query: PageQuery,
+  path: string,
+  others: Readonly<Record<string, string>>,
+): Page {
   const { after, limit } = query;
   const rest = after === undefined ? all : all.filter((entry) => entry > after);
   if (limit === undefined || rest.length <= limit) return { entries: limit === 0 ? [] : rest, link: undefined };

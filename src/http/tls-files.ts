@@ -20,7 +20,8 @@ export function watchTlsFiles(
   onError: (error: unknown) => void,
 ): Disposable {
   const reload = () => void readTlsFiles(files).then(onChange, onError);
-  for (const file of [files.certFile, files.keyFile]) watchFile(file, { interval: CHECK_MS, persistent: false }, reload);
+  for (const file of [files.certFile, files.keyFile])
+    watchFile(file, { interval: CHECK_MS, persistent: false }, reload);
   return {
     [Symbol.dispose]: () => {
       for (const file of [files.certFile, files.keyFile]) unwatchFile(file, reload);

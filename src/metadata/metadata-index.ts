@@ -29,7 +29,7 @@ export interface ManifestRecord {
 }
 
 /** Manifests and tags. A repository is named in full, as in `docker.io/library/nginx`. */
-export interface ManifestIndex {
+interface ManifestIndex {
   /** What the tag points at, if those bytes are in the store. */
   findTag(repository: string, tag: string): Promise<TagRow | undefined>;
   /** A manifest that is in the store and belongs to the repository. */
@@ -71,7 +71,7 @@ export interface BlobIndex {
 }
 
 /** Answers of listing endpoints, kept so that they can be given when the upstream is away. */
-export interface ListingIndex {
+interface ListingIndex {
   findListing(repository: string, key: string): Promise<{ body: Uint8Array; validatedAtMs: number } | undefined>;
   putListing(repository: string, key: string, body: Uint8Array, atMs: number): Promise<void>;
 }
@@ -84,7 +84,7 @@ export interface Use {
 }
 
 /** Last use, which decides what is evicted first. */
-export interface UseIndex {
+interface UseIndex {
   /** Notes a use; written later, together with others. */
   noteUse(use: Use): void;
   /** Writes what was noted. */

@@ -1,4 +1,4 @@
-import { createHash, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** Algorithms of the OCI image spec that content may be addressed by (descriptor.md, "Registered algorithms"). */
 export type DigestAlgorithm = 'sha256' | 'sha512';
@@ -19,12 +19,7 @@ export function parseDigest(text: string): Digest | undefined {
 
 /** The digest of bytes that are in memory; for files see the content store's hashing. */
 export function digestOf(bytes: Uint8Array, algorithm: DigestAlgorithm = 'sha256'): Digest {
-  return makeDigest(algorithm, hash(algorithm, bytes, 'hex'));
-}
-
-/** A digest from a hex sum that a hash function gave. */
-export function makeDigest(algorithm: DigestAlgorithm, hex: string): Digest {
-  return `${algorithm}:${hex}` as Digest;
+  return `${algorithm}:${hash(algorithm, bytes, 'hex')}` as Digest;
 }
 
 export function digestAlgorithm(digest: Digest): DigestAlgorithm {
@@ -37,5 +32,5 @@ export function digestHex(digest: Digest): string {
 
 /** Does this content have this digest? */
 export function matchesDigest(bytes: Uint8Array, digest: Digest): boolean {
-  return createHash(digestAlgorithm(digest)).update(bytes).digest('hex') === digestHex(digest);
+  return hash(digestAlgorithm(digest), bytes, 'hex') === digestHex(digest);
 }

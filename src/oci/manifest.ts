@@ -111,7 +111,9 @@ function descriptor(role: ManifestReference['role'], value: unknown, where: stri
 
 function annotationsOf(value: unknown): Record<string, string> | undefined {
   if (!isObject(value)) return undefined;
-  return Object.fromEntries(Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+  return Object.fromEntries(
+    Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
 }
 
 function textOf(value: unknown): string | undefined {

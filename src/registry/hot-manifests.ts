@@ -10,7 +10,10 @@ export class HotManifests {
   /** @param maxBytes memory that it may use */
   constructor(store: ContentStore, maxBytes: number) {
     this.#store = store;
-    this.#bytes = new LRUCache({ maxSize: Math.max(1, maxBytes), sizeCalculation: (bytes) => Math.max(1, bytes.length) });
+    this.#bytes = new LRUCache({
+      maxSize: Math.max(1, maxBytes),
+      sizeCalculation: (bytes) => Math.max(1, bytes.length),
+    });
   }
 
   /** What is in memory, for those who cannot wait. */

@@ -100,7 +100,11 @@ export class Listings {
   }
 
   /** A list from the index while it is fresh, else from `fetch`; the old one when that fails or takes long. */
-  async #cached<Entry>(repository: Repository, key: string, fetch: () => Promise<readonly Entry[]>): Promise<Listing<Entry>> {
+  async #cached<Entry>(
+    repository: Repository,
+    key: string,
+    fetch: () => Promise<readonly Entry[]>,
+  ): Promise<Listing<Entry>> {
     const { index, upstreams, telemetry } = this.#options;
     const { freshness } = upstreams.get(repository.registry);
     const row = await index.findListing(repository.name, key);

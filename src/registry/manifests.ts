@@ -96,12 +96,19 @@ export class Manifests {
     if (!row) return this.#byMissingTag(repository, tag, depth, site);
     const age = judgeAge(Date.now() - row.validatedAtMs, site.freshness);
     if (age === 'fresh') {
-      return (await this.#answer(row, 'hit', row.validatedAtMs, depth)) ?? this.#byMissingTag(repository, tag, depth, site);
+      return (
+        (await this.#answer(row, 'hit', row.validatedAtMs, depth)) ?? this.#byMissingTag(repository, tag, depth, site)
+      );
     }
     return this.#byStaleTag(repository, tag, row, age, depth);
   }
 
-  async #byMissingTag(repository: Repository, tag: string, depth: ManifestDepth, site: UpstreamSite): Promise<ManifestAnswer> {
+  async #byMissingTag(
+    repository: Repository,
+    tag: string,
+    depth: ManifestDepth,
+    site: UpstreamSite,
+  ): Promise<ManifestAnswer> {
     const reference = { kind: 'tag', tag } as const;
     this.#throwIfNotFound(repository, reference);
     if (depth === 'head') {
@@ -160,7 +167,12 @@ export class Manifests {
   }
 
   /** The tag moved to a manifest that is here already. */
-  async #moveToKnown(repository: Repository, tag: string, digest: Digest, depth: ManifestDepth): Promise<ManifestAnswer | undefined> {
+  async #moveToKnown(
+    repository: Repository,
+    tag: string,
+    digest: Digest,
+    depth: ManifestDepth,
+  ): Promise<ManifestAnswer | undefined> {
     const { index } = this.#options;
     const row = await index.findManifest(repository.name, digest);
     if (!row) return undefined;
@@ -237,7 +249,12 @@ export class Manifests {
   }
 
   /** An answer from the store; undefined when its bytes are not what they should be, which the index then learns. */
-  async #answer(row: ManifestRow, outcome: Outcome, sinceMs: number, depth: ManifestDepth): Promise<ManifestAnswer | undefined> {
+  async #answer(
+    row: ManifestRow,
+    outcome: Outcome,
+    sinceMs: number,
+    depth: ManifestDepth,
+  ): Promise<ManifestAnswer | undefined> {
     const { hot, index, store, telemetry } = this.#options;
     const { digest, mediaType, sizeBytes } = row;
     const bytes = depth === 'head' ? hot.peek(digest) : await hot.get(digest);
@@ -271,5 +288,7 @@ function headAnswer(head: ManifestHead): ManifestAnswer | undefined {
 }
 
 function unknownManifest(repository: Repository, reference: Reference, cause?: unknown): RegistryError {
-  return new RegistryError('MANIFEST_UNKNOWN', `${repository.name} has no manifest ${referenceText(reference)}`, { cause });
+  return new RegistryError('MANIFEST_UNKNOWN', `${repository.name} has no manifest ${referenceText(reference)}`, {
+    cause,
+  });
 }

@@ -32,7 +32,10 @@ export class ReadAhead {
           await this.#blobs.fetch(repository, digest);
         } catch (error) {
           // The client that wants it will ask for it, and be told what is wrong.
-          this.#telemetry.log.debug({ repository: repository.name, digest, ...describeError(error) }, 'read-ahead failed');
+          this.#telemetry.log.debug(
+            { repository: repository.name, digest, ...describeError(error) },
+            'read-ahead failed',
+          );
         }
       });
     }

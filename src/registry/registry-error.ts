@@ -30,7 +30,11 @@ export class RegistryError extends CodedError {
   /** When it makes sense to ask again. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(code: RegistryErrorCode, message: string, options: { retryAfterMs?: number | undefined; cause?: unknown } = {}) {
+  constructor(
+    code: RegistryErrorCode,
+    message: string,
+    options: { retryAfterMs?: number | undefined; cause?: unknown } = {},
+  ) {
     super(code, message, { cause: options.cause });
     this.retryAfterMs = options.retryAfterMs;
   }

@@ -13,7 +13,10 @@ const REMEMBER_MS = 10 * 60_000;
  */
 export class SeenTags {
   readonly #tags = new LRUCache<string, Set<string>>({ max: MAX_ENTRIES, ttl: REMEMBER_MS });
-  readonly #answers = new LRUCache<string, { answer: ManifestAnswer; atMs: number }>({ max: MAX_ENTRIES, ttl: REMEMBER_MS });
+  readonly #answers = new LRUCache<string, { answer: ManifestAnswer; atMs: number }>({
+    max: MAX_ENTRIES,
+    ttl: REMEMBER_MS,
+  });
 
   /** The tag points at the digest. */
   add(repository: string, tag: string, digest: Digest): void {

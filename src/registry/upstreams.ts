@@ -1,4 +1,10 @@
-import { canonicalPath, canonicalRegistry, isRepositoryPath, makeRepository, type Repository } from '../oci/repository.ts';
+import {
+  canonicalPath,
+  canonicalRegistry,
+  isRepositoryPath,
+  makeRepository,
+  type Repository,
+} from '../oci/repository.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Freshness } from './freshness.ts';
 import { RegistryError } from './registry-error.ts';

@@ -88,12 +88,12 @@ export class Metrics {
 
   /** Adds the disk's figures, which are read when somebody looks. */
   observeDisk(read: () => Promise<{ freeBytes: number; totalBytes: number; blobs: number; sizeBytes: number }>): void {
-    const blobs = new Gauge({ name: 'entrepot_blobs', help: 'Blobs in the store', registers: [this.registry] });
-    new Gauge({
+    const blobs = new Gauge({ name: 'entrepot_blobs', help: 'Blobs in the store', registers: [] });
+    const bytes = new Gauge({
       name: 'entrepot_disk_bytes',
       help: 'The disk that holds the store: bytes used by blobs, free for us, and in total',
       labelNames: ['what'] as const,
-      registers: [this.registry],
+      registers: [],
       async collect() {
         const disk = await read();
         this.set({ what: 'blobs' }, disk.sizeBytes);
@@ -102,5 +102,8 @@ export class Metrics {
         blobs.set(disk.blobs);
       },
     });
+    // In this order: the second one is set while the first is collected.
+    this.registry.registerMetric(bytes);
+    this.registry.registerMetric(blobs);
   }
 }

@@ -44,7 +44,8 @@ export class Telemetry {
     const { route, outcome } = event;
     this.metrics.requests.inc({ route, status: String(event.status), outcome: outcome ?? 'none' });
     this.metrics.requestSeconds.observe({ route }, seconds);
-    if (event.upstream !== undefined && event.bytes > 0) this.metrics.clientBytes.inc({ upstream: event.upstream }, event.bytes);
+    if (event.upstream !== undefined && event.bytes > 0)
+      this.metrics.clientBytes.inc({ upstream: event.upstream }, event.bytes);
     if (outcome !== undefined && (route === 'blob' || route === 'manifest')) {
       this.metrics.lookups.inc({ kind: route, result: SERVED_FROM_STORE.has(outcome) ? 'hit' : 'miss' });
     }

@@ -89,11 +89,12 @@ export class AddressGuard {
     }
   }
 
-  #isNamed({ host, hostname }: URL): boolean {
-    return this.#allowed.some((pattern) => {
-      if (pattern.startsWith('*.')) return hostname.endsWith(pattern.slice(1));
-      return pattern === host || pattern === hostname;
-    });
+  #isNamed({ host, hostname, port, protocol }: URL): boolean {
+    const defaultPort = protocol === 'https:' ? 443 : 80;
+    const names = new Set([hostname, host, `${hostname}:${port || defaultPort}`]);
+    return this.#allowed.some((pattern) =>
+      pattern.startsWith('*.') ? hostname.endsWith(pattern.slice(1)) : names.has(pattern),
+    );
   }
 
   #refusal(to: URL, why: string): UpstreamError {

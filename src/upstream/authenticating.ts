@@ -3,6 +3,7 @@ import type { AddressGuard } from './address-guard.ts';
 import type { Authorization, Authorizer, LoginMethod } from './authorizer.ts';
 import { parseChallenges, scopesOf } from './challenge.ts';
 import type { Exchange, UpstreamRequest, UpstreamResponse } from './exchange.ts';
+import type { Identity } from './credentials.ts';
 import { readStart } from './read-body.ts';
 import { UpstreamError } from './upstream-error.ts';
 
@@ -88,14 +89,16 @@ class Authentication {
     let { status } = refusal.response;
     let last = refusal.sent;
     let hasExpired = await isExpiry(refusal.response);
+    let mayRenew = !hasExpired;
     const open = await this.#withoutAuthorization(refusal);
     if (open.status !== 401 || open.url.origin !== this.#options.url.origin) return open;
     const method = await this.#learn(open, repository, request.signal);
     const access = { repository, scopes: this.#scopesFor(repository) };
-    for (const identity of ['configured', 'anonymous'] as const) {
+    const untried: Identity[] = ['configured', 'anonymous'];
+    for (let identity = untried.shift(); identity; identity = untried.shift()) {
       const authorization = await authorizer.authorize(identity, method, access);
       // What was refused a moment ago is not worth a second time, unless it is a password that is said to be renewed.
-      if (!authorization || (authorization.header === refusal.sent?.header && !hasExpired)) continue;
+      if (!authorization || (authorization.header === last?.header && !hasExpired)) continue;
       const response = await this.#next(withAuthorization(request, authorization));
       if (!this.#isRefusal(response, authorization, startedAt)) {
         authorizer.accepted(authorization);
@@ -105,6 +108,8 @@ class Authentication {
       last = authorization;
       hasExpired = await isExpiry(response);
       response.discard();
+      if (hasExpired && mayRenew) untried.unshift(identity);
+      mayRenew &&= !hasExpired;
     }
     if (last) authorizer.refused(last, access, status === 401 || hasExpired);
     throw this.#denial(method, repository, status);
@@ -158,7 +163,7 @@ class Authentication {
   #denial(method: LoginMethod, repository: string, status: number): UpstreamError {
     const { authorizer, upstream } = this.#options;
     return authorizer.hasWrongCredentials(method)
-      ? new UpstreamError('CREDENTIALS_REFUSED', upstream, `refuses the configured credentials`, { status })
+      ? new UpstreamError('CREDENTIALS_REFUSED', upstream, 'refuses the configured credentials', { status })
       : new UpstreamError('DENIED', upstream, `does not let us read ${repository}`, { status });
   }
 }

@@ -15,7 +15,7 @@ export function readingBodies(next: Exchange, upstream: string): Exchange {
  * A body of at most `limitBytes`. Reading stops as soon as it is clear that there is more.
  * @throws UpstreamError `INVALID` for a longer one
  */
-export async function readBody(response: UpstreamResponse, limitBytes: number, upstream: string): Promise<Uint8Array> {
+async function readBody(response: UpstreamResponse, limitBytes: number, upstream: string): Promise<Uint8Array> {
   const tooLarge = () => {
     response.drop();
     return new UpstreamError('INVALID', upstream, `${response.url.host} sent more than ${limitBytes} bytes`, {

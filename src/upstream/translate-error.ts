@@ -1,3 +1,4 @@
+import { errors } from 'undici';
 import { givenUp } from './caller-signal.ts';
 import { ForbiddenAddressError } from './forbidden-address-error.ts';
 import { UpstreamError } from './upstream-error.ts';
@@ -14,8 +15,11 @@ export function translateError(cause: unknown, { upstream, url, signal }: ErrorP
   if (cause instanceof UpstreamError) return cause;
   if (signal?.aborted) return givenUp(upstream, signal);
   if (cause instanceof ForbiddenAddressError) return new UpstreamError('INVALID', upstream, cause.message);
-  const code = codeOf(cause);
   const { host } = url;
+  // No cause: a parser error carries the bytes that it could not read.
+  if (cause instanceof errors.HTTPParserError)
+    return new UpstreamError('INVALID', upstream, `${host} does not speak HTTP`);
+  const code = codeOf(cause);
   switch (code) {
     case 'UND_ERR_CONNECT_TIMEOUT':
     case 'ETIMEDOUT':
@@ -29,10 +33,7 @@ export function translateError(cause: unknown, { upstream, url, signal }: ErrorP
     case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
       return new UpstreamError('UNREACHABLE', upstream, `the answer of ${host} ended early`, { cause });
     default:
-      // No cause: a parser error carries the bytes that it could not read.
-      if (code.startsWith('HPE_'))
-        return new UpstreamError('INVALID', upstream, `${host} does not speak HTTP (${code})`);
-      return new UpstreamError('UNREACHABLE', upstream, `no connection to ${host} (${code})`, { cause });
+      return new UpstreamError('UNREACHABLE', upstream, `the connection to ${host} failed (${code})`, { cause });
   }
 }
 

@@ -38,7 +38,7 @@ export interface CallOptions {
 }
 
 /** A registry that we pull through: reading manifests. `path` is the repository's name at that registry. */
-export interface ManifestSource {
+interface ManifestSource {
   /** HEAD, which costs nothing of a pull quota. */
   headManifest(path: string, reference: Reference, options?: CallOptions): Promise<ManifestHead>;
   /** GET; the bytes match `digest`, and they match the reference if that is a digest. */
@@ -54,7 +54,7 @@ export interface BlobSource {
 }
 
 /** A registry that we pull through: listing. */
-export interface ListingSource {
+interface ListingSource {
   /** All tags, in the upstream's order, gathered over its pages. */
   listTags(path: string, options?: CallOptions): Promise<readonly string[]>;
   /** The referrers index of a digest as JSON bytes; undefined when the upstream has no referrers API. */

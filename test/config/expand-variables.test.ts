@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { expandVariables } from '../../src/config/expand-variables.ts';
 import { formatKeyPath } from '../../src/config/key-path.ts';

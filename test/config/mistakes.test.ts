@@ -109,26 +109,28 @@ describe('a wrong value is refused', () => {
 
 describe('text that is not proper YAML is refused', () => {
   test.each([
-    ['an unclosed quote', 'site: "a', ['config.yaml:1:9: a character is missing here']],
-    ['a tab', 'server:\n\tlisten: :1', ['config.yaml:2:1: a tab cannot indent; use spaces']],
-    ['an address that needs quotes', 'server:\n  listen: [::1]:5000', ['config.yaml:2:16: this is not valid YAML']],
-    ['a second document', 'site: a\n---\nsite: b', ['config.yaml:2:1: a second YAML document starts here']],
-    ['an unknown tag', 'site: !env NAME', ['config.yaml:1:7: this tag is not supported']],
-    ['a list', '- a', ['config.yaml:1:1: must be a map of keys, not a list']],
-    ['an alias of nothing', 'site: *a', ['config.yaml:1:7: this alias (*) has no anchor (&) above it']],
-    ['an alias of itself', 'pins: &a [*a]', ['config.yaml:1:11: pins[0]: is an alias of something that it is part of']],
+    ['an unclosed quote', 'site: "a', [/^config\.yaml:1:9: a character is missing here/]],
+    ['a tab', 'server:\n\tlisten: :1', [/^config\.yaml:2:1: a tab cannot indent; use spaces/]],
+    ['an address that needs quotes', 'server:\n  listen: [::1]:5000', [/^config\.yaml:2:16: this is not valid YAML/]],
+    ['a second document', 'site: a\n---\nsite: b', [/^config\.yaml:2:1: a second YAML document starts here/]],
+    ['an unknown tag', 'site: !env NAME', [/^config\.yaml:1:7: this tag is not supported/]],
+    ['a list', '- a', [/^config\.yaml:1:1: must be a map of keys, not a list/]],
+    ['an alias of nothing', 'site: *a', [/^config\.yaml:1:7: this alias \(\*\) has no anchor \(&\) above it/]],
+    [
+      'an alias of itself',
+      'pins: &a [*a]',
+      [/^config\.yaml:1:11: pins\[0\]: is an alias of something that it is part of/],
+    ],
     [
       'a key given twice, beside other mistakes',
       'site: a\nsite: b\nlog: 5',
-      ['config.yaml:2:1: site: this key is given twice', 'config.yaml:3:1: log: must be a map of keys'],
+      [/^config\.yaml:2:1: site: this key is given twice/, /^config\.yaml:3:1: log: must be a map of keys/],
     ],
     ['deep nesting', `pins: ${'['.repeat(100_000)}`, [/^config\.yaml:1:\d+: this is nested too deeply/]],
-    ['an alias bomb', bomb(), ['config.yaml:1:1: more than 100 values come from aliases']],
+    ['an alias bomb', bomb(), [/^config\.yaml:1:1: more than 100 values come from aliases/]],
   ])('%s', async (_name, text, expected) => {
     const lines = await linesOf(text);
-    expect(lines).toEqual(
-      expected.map((part) => (typeof part === 'string' ? expect.stringContaining(part) : expect.stringMatching(part))),
-    );
+    expect(lines).toEqual(expected.map((pattern) => expect.stringMatching(pattern)));
   });
 });
 

@@ -7,7 +7,7 @@ const upstream = (keys: string) => `upstreams:\n  ghcr.io: {${keys}}\n`;
 
 test('a secret shows itself only when asked', () => {
   const secret = new Secret('hunter2');
-  const shown = [`${String(secret)}`, JSON.stringify({ secret }), inspect({ secret }), Object.values(secret).join()];
+  const shown = [String(secret), JSON.stringify({ secret }), inspect({ secret }), Object.values(secret).join()];
   expect(shown.join()).not.toContain('hunter2');
   expect(JSON.stringify({ secret })).toBe('{"secret":"[secret]"}');
   expect(secret.reveal()).toBe('hunter2');
@@ -88,6 +88,7 @@ describe('no error shows a secret', () => {
     'credentials: {username: a, password: hunter2]',
     'credentials: {username: a, password: "hunter2',
     'credentials: {username: a, password: {hunter2: hunter2, hunter2: x}}',
+    'credentials: {username: a, password: {hunter2: "${UNSET}"}}',
     'credentials: {username: a, password: ["hunter2"]}',
     'credentials: {username: "a:hunter2"}',
     'credentials: hunter2',

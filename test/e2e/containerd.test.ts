@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { startEntrepot } from '../support/entrepot.ts';
 import { startContainerd } from './support/containerd.ts';
 import { type DockerRegistry, startDockerRegistry } from './support/docker-registry.ts';
-import { pushImages } from './support/push-image.ts';
+import { pushImages } from './support/push-images.ts';
 import { digestsOf, imagesOfEachKind } from './support/runnable-images.ts';
 
 const hub = imagesOfEachKind('Docker Hub');

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { startEntrepot } from '../support/entrepot.ts';
 import { startDockerRegistry } from './support/docker-registry.ts';
 import { startDockerd } from './support/dockerd.ts';
-import { pushImages } from './support/push-image.ts';
+import { pushImages } from './support/push-images.ts';
 import { imagesOfEachKind } from './support/runnable-images.ts';
 
 const images = imagesOfEachKind('Docker Hub');

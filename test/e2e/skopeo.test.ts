@@ -5,7 +5,7 @@ import { sha256 } from '../support/bytes.ts';
 import { startEntrepot } from '../support/entrepot.ts';
 import { containersTools } from './support/containers-tools.ts';
 import { startDockerRegistry } from './support/docker-registry.ts';
-import { pushImages } from './support/push-image.ts';
+import { pushImages } from './support/push-images.ts';
 import { digestsOf, imagesOfEachKind } from './support/runnable-images.ts';
 
 const images = imagesOfEachKind('Quay');

@@ -6,7 +6,7 @@ import { startOrigin } from '../support/origin.ts';
 describe('pulling an image', () => {
   test('a manifest and its blobs come from the origin once and are then served without it', async () => {
     await using origin = await startOrigin({ auth: { type: 'bearer', anonymous: true } });
-    const image = await buildImage(origin, 'library/app', 'v1', { layers: [100_000, 3_000_000], seed: 1 });
+    const image = buildImage(origin, 'library/app', 'v1', { layers: [100_000, 3_000_000], seed: 1 });
     await using mirror = await startMirror(origin);
 
     for (const round of ['cold', 'warm', 'offline']) {

@@ -1,3 +1,5 @@
+import { type Digest, parseDigest } from '../../src/oci/digest.ts';
+import { parseReference, type Reference } from '../../src/oci/reference.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { Telemetry } from '../../src/telemetry/telemetry.ts';
@@ -34,4 +36,18 @@ export function quietTelemetry(): Telemetry {
 /** All bytes of a body. */
 export async function readAll(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(await Array.fromAsync(body));
+}
+
+/** A tag or digest as the port wants it. */
+export function ref(text: string): Reference {
+  const reference = parseReference(text);
+  if (!reference) throw new Error(`${text} is no reference`);
+  return reference;
+}
+
+/** A digest as the port wants it. */
+export function digest(text: string | undefined): Digest {
+  const parsed = parseDigest(text ?? '');
+  if (!parsed) throw new Error(`${text} is no digest`);
+  return parsed;
 }

@@ -163,9 +163,16 @@ export class DiskIngest implements Ingest {
     this.#ledgerTimer = undefined;
     if (this.#closed || this.#isCommitted || this.#totalBytes === undefined) return;
     this.#unloggedBytes = 0;
-    const ledger = { version: 1, totalBytes: this.#totalBytes, origin: this.#origin, have: this.#have.toJSON() } as const;
+    const ledger = {
+      version: 1,
+      totalBytes: this.#totalBytes,
+      origin: this.#origin,
+      have: this.#have.toJSON(),
+    } as const;
     // A ledger that cannot be written costs a resume after a crash, nothing else: the pieces' own writes report the disk.
-    this.#ledgerWrite = this.#ledgerWrite.then(() => writeLedger(this.#layout.ledger(this.digest), ledger)).catch(() => undefined);
+    this.#ledgerWrite = this.#ledgerWrite
+      .then(() => writeLedger(this.#layout.ledger(this.digest), ledger))
+      .catch(() => undefined);
   }
 }
 

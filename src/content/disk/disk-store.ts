@@ -28,7 +28,9 @@ export class DiskStore implements ContentStore {
       await mkdir(store.#layout.ingests, { recursive: true });
       for (const algorithm of ['sha256', 'sha512']) {
         const folders = Array.from({ length: 256 }, (_, number) => number.toString(16).padStart(2, '0'));
-        await Promise.all(folders.map((name) => mkdir(join(store.#layout.blobs, algorithm, name), { recursive: true })));
+        await Promise.all(
+          folders.map((name) => mkdir(join(store.#layout.blobs, algorithm, name), { recursive: true })),
+        );
       }
       return store;
     } catch (error) {

@@ -25,7 +25,7 @@ interface Pending {
 
 /** Worker threads that hash files, so that no amount of hashing holds up the event loop. They start when first needed. */
 export class HashPool implements AsyncDisposable {
-  readonly #workers: Worker[] = [];
+  readonly #workers = new Map<number, Worker>();
   readonly #pending = new Map<number, Pending>();
   #nextId = 0;
 
@@ -58,19 +58,19 @@ export class HashPool implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    await Promise.all([...this.#workers.values()].map((worker) => worker.terminate()));
   }
 
   #worker(id: number): Worker {
     const count = Math.min(MAX_WORKERS, availableParallelism());
     const position = id % count;
-    let worker = this.#workers[position];
+    let worker = this.#workers.get(position);
     if (!worker) {
       worker = new Worker(new URL('./hash-worker.ts', import.meta.url));
       worker.unref();
       worker.on('message', (reply: HashReply) => this.#hear(reply));
       worker.on('error', (error) => this.#lose(position, error));
-      this.#workers[position] = worker;
+      this.#workers.set(position, worker);
     }
     return worker;
   }
@@ -86,8 +86,8 @@ export class HashPool implements AsyncDisposable {
 
   /** A worker died: its jobs fail, and the next job gets a new worker. */
   #lose(position: number, error: unknown): void {
-    const lost = this.#workers[position];
-    delete this.#workers[position];
+    const lost = this.#workers.get(position);
+    this.#workers.delete(position);
     for (const [id, pending] of this.#pending) {
       if (pending.worker !== lost) continue;
       this.#pending.delete(id);

@@ -63,13 +63,25 @@ function translate(file: string, error: unknown): unknown {
   const because = { cause: error };
   const code = error.code;
   if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) {
-    return new MetadataError('INDEX_IN_USE', `${file} is in use by another process: stop it, or give each its own storage.path`, because);
+    return new MetadataError(
+      'INDEX_IN_USE',
+      `${file} is in use by another process: stop it, or give each its own storage.path`,
+      because,
+    );
   }
   if (code.startsWith('SQLITE_CORRUPT') || code.startsWith('SQLITE_NOTADB')) {
-    return new MetadataError('INDEX_CORRUPT', `${file} is damaged or is not an entrepot index (${error.message}): restore it, or move it away to start with an empty one`, because);
+    return new MetadataError(
+      'INDEX_CORRUPT',
+      `${file} is damaged or is not an entrepot index (${error.message}): restore it, or move it away to start with an empty one`,
+      because,
+    );
   }
   if (code.startsWith('SQLITE_READONLY') || code.startsWith('SQLITE_CANTOPEN') || code.startsWith('SQLITE_PERM')) {
-    return new MetadataError('INDEX_READ_ONLY', `${file} cannot be written (${error.message}): storage.path must be writable`, because);
+    return new MetadataError(
+      'INDEX_READ_ONLY',
+      `${file} cannot be written (${error.message}): storage.path must be writable`,
+      because,
+    );
   }
   if (code.startsWith('SQLITE_FULL')) {
     return new MetadataError('INDEX_FULL', `${file} cannot grow: its disk is full`, because);

@@ -83,11 +83,17 @@ export class SqliteIndex implements MetadataIndex {
     };
   }
 
-  async putBlob(blob: { digest: Digest; sizeBytes: number; repositories: readonly string[]; atMs: number }): Promise<void> {
+  async putBlob(blob: {
+    digest: Digest;
+    sizeBytes: number;
+    repositories: readonly string[];
+    atMs: number;
+  }): Promise<void> {
     this.#transaction(() => {
       const contentId = this.#contentId(blob.digest, blob.sizeBytes);
       this.#statements.putBlob.run(contentId, blob.sizeBytes, blob.atMs);
-      for (const name of blob.repositories) this.#statements.linkContent.run(this.#repositoryId(name), contentId, blob.atMs);
+      for (const name of blob.repositories)
+        this.#statements.linkContent.run(this.#repositoryId(name), contentId, blob.atMs);
     });
   }
 
@@ -130,7 +136,8 @@ export class SqliteIndex implements MetadataIndex {
     const uses = [...this.#uses.values()];
     this.#uses.clear();
     this.#transaction(() => {
-      for (const { repository, digest, atMs } of uses) this.#statements.touchContent.run({ repository, digest, at: atMs });
+      for (const { repository, digest, atMs } of uses)
+        this.#statements.touchContent.run({ repository, digest, at: atMs });
     });
   }
 

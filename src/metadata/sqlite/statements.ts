@@ -72,7 +72,9 @@ export function prepareStatements(database: Database) {
       ON CONFLICT DO UPDATE SET validated_at = :at, content_id = :contentId,
         moved_at = iif(content_id = :contentId, moved_at, :at)`),
     tags: pluck<[repository: string], string>(
-      database.prepare('SELECT t.name FROM tag t JOIN repository r ON r.id = t.repository_id WHERE r.name = ? ORDER BY t.name'),
+      database.prepare(
+        'SELECT t.name FROM tag t JOIN repository r ON r.id = t.repository_id WHERE r.name = ? ORDER BY t.name',
+      ),
     ),
 
     findListing: database.prepare<[repository: string, key: string], { body: Buffer; validated_at: number }>(`
@@ -84,6 +86,9 @@ export function prepareStatements(database: Database) {
   };
 }
 
-function pluck<Parameters extends unknown[] | object, Value>(statement: Statement<unknown[]>): Statement<Parameters extends unknown[] ? Parameters : [Parameters], Value> {
+/** A statement whose rows are their first column. */
+function pluck<Parameters extends unknown[] | object, Value>(
+  statement: Statement,
+): Statement<Parameters extends unknown[] ? Parameters : [Parameters], Value> {
   return statement.pluck() as unknown as Statement<Parameters extends unknown[] ? Parameters : [Parameters], Value>;
 }

@@ -31,6 +31,8 @@ export interface FillSurroundings {
 
 /** The last bytes of a blob stay here until its digest is verified: without them no client takes the rest for whole. */
 const HELD_BACK_BYTES = 1024;
+/** A speed that is measured over less time than this says nothing. */
+const SPEED_AFTER_MS = 200;
 /** How often a client's wait is weighed against the speed of the running requests. */
 const REVIEW_MS = 150;
 
@@ -238,7 +240,7 @@ export class Fill implements Readable {
       const wanted = chunk.subarray(0, Math.max(0, claim.endBytes - claim.positionBytes));
       claim.positionBytes += wanted.length;
       const elapsedMs = performance.now() - startedAt;
-      if (elapsedMs > 20) claim.bytesPerMs = (claim.positionBytes - startBytes) / elapsedMs;
+      if (elapsedMs > SPEED_AFTER_MS) claim.bytesPerMs = (claim.positionBytes - startBytes) / elapsedMs;
       await writer.push(wanted);
       // Only when another request took the rest over: an answer that is read to its end leaves its connection usable.
       if (claim.endBytes < endBytes && claim.positionBytes >= claim.endBytes) break;

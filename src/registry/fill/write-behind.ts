@@ -24,7 +24,7 @@ export class WriteBehind {
     this.#gathered.push(chunk);
     this.#gatheredBytes += chunk.length;
     this.#writing ??= this.#drain();
-    while (this.#gatheredBytes >= MAX_GATHERED_BYTES && this.#writing) await this.#writing;
+    while (this.#gatheredBytes >= MAX_GATHERED_BYTES && this.#writing !== undefined) await this.#writing;
   }
 
   /** Waits until all is written. @throws whatever a write threw */

@@ -24,17 +24,17 @@ export interface ImageParts {
 }
 
 /** The architecture of this machine and one that it is not, as images name them. */
-export const ARCHITECTURES = process.arch === 'arm64' ? ['arm64', 'amd64'] : ['amd64', 'arm64'];
+const ARCHITECTURES = process.arch === 'arm64' ? ['arm64', 'amd64'] : ['amd64', 'arm64'];
 
 /** An image of busybox that runs on this machine and prints `message`. */
-export function runnableImage(format: ImageFormat, message: string): ImageParts {
+function runnableImage(format: ImageFormat, message: string): ImageParts {
   const blobs = new Map<string, Buffer>();
   const root = addImage(blobs, { format, message, architecture: ARCHITECTURES[0] ?? '' });
   return { root, children: [], blobs, message };
 }
 
 /** An OCI index or a docker manifest list of a runnable image and one for another architecture. */
-export function runnableIndex(format: ImageFormat, message: string): ImageParts {
+function runnableIndex(format: ImageFormat, message: string): ImageParts {
   const blobs = new Map<string, Buffer>();
   const children = ARCHITECTURES.map((architecture) => addImage(blobs, { format, message, architecture }));
   const manifests = children.map(({ bytes, digest, mediaType }, index) => {

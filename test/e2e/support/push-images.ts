@@ -2,17 +2,10 @@ import type { DockerRegistry } from './docker-registry.ts';
 import type { ImageParts, ManifestPart } from './runnable-images.ts';
 
 /** Where an image goes. */
-export interface PushTarget {
+interface PushTarget {
   registry: DockerRegistry;
   repository: string;
   tag: string;
-}
-
-/** Pushes an image: blobs, then the children of an index, then what the tag names. */
-export async function pushImage(target: PushTarget, image: ImageParts): Promise<void> {
-  for (const [digest, bytes] of image.blobs) await pushBlob(target, digest, bytes);
-  for (const child of image.children) await pushManifest(target, child, child.digest);
-  await pushManifest(target, image.root, target.tag);
 }
 
 /** Pushes images, each under its tag. */
@@ -21,6 +14,13 @@ export async function pushImages(
   images: Readonly<Record<string, ImageParts>>,
 ): Promise<void> {
   for (const [tag, image] of Object.entries(images)) await pushImage({ ...target, tag }, image);
+}
+
+/** Pushes an image: blobs, then the children of an index, then what the tag names. */
+async function pushImage(target: PushTarget, image: ImageParts): Promise<void> {
+  for (const [digest, bytes] of image.blobs) await pushBlob(target, digest, bytes);
+  for (const child of image.children) await pushManifest(target, child, child.digest);
+  await pushManifest(target, image.root, target.tag);
 }
 
 async function pushBlob(target: PushTarget, digest: string, bytes: Buffer): Promise<void> {

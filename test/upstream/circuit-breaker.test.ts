@@ -1,0 +1,66 @@
+import { expect, it } from 'vitest';
+import { CircuitBreaker } from '../../src/upstream/circuit-breaker.ts';
+
+it('opens after five failures in a row, not before', () => {
+  const { breaker, moves } = setUp();
+  fail(breaker, 4);
+  breaker.succeeded();
+  fail(breaker, 4);
+  expect(breaker.admit()).toBe(0);
+  fail(breaker, 1);
+  expect(breaker.admit()).toBe(1000);
+  expect(moves).toEqual([true]);
+});
+
+it('lets a trial through after 1 s, 2 s, 4 s, then every 5 s', () => {
+  const { breaker, clock } = setUp();
+  fail(breaker, 5);
+  const waits = Array.from({ length: 6 }, () => {
+    const waitMs = breaker.admit();
+    clock.now += waitMs;
+    expect(breaker.admit()).toBe(0);
+    breaker.failed();
+    return waitMs;
+  });
+  expect(waits).toEqual([1000, 2000, 4000, 5000, 5000, 5000]);
+});
+
+it('lets one trial through at a time', () => {
+  const { breaker, clock } = setUp();
+  fail(breaker, 5);
+  clock.now += 1000;
+  expect([breaker.admit(), breaker.admit(), breaker.admit()]).toEqual([0, 2000, 2000]);
+});
+
+it('lets the next trial through even if nobody ever heard of the last one', () => {
+  const { breaker, clock } = setUp();
+  fail(breaker, 5);
+  clock.now += 1000;
+  breaker.admit();
+  clock.now += 2000;
+  expect(breaker.admit()).toBe(0);
+});
+
+it('closes with the first success, and begins anew', () => {
+  const { breaker, clock, moves } = setUp();
+  fail(breaker, 5);
+  clock.now += 1000;
+  breaker.admit();
+  breaker.succeeded();
+  fail(breaker, 4);
+  expect(breaker.admit()).toBe(0);
+  fail(breaker, 1);
+  expect(breaker.admit()).toBe(1000);
+  expect(moves).toEqual([true, false, true]);
+});
+
+function setUp() {
+  const clock = { now: 5000 };
+  const moves: boolean[] = [];
+  const breaker = new CircuitBreaker({ now: () => clock.now, onMove: (open) => void moves.push(open) });
+  return { breaker, clock, moves };
+}
+
+function fail(breaker: CircuitBreaker, times: number): void {
+  for (let count = 0; count < times; count++) breaker.failed();
+}
