@@ -7,13 +7,17 @@ export interface ByteReader {
   read(buffer: Uint8Array, positionBytes: number): Promise<number>;
 }
 
-/** What a client starts with: 200 slow ones then hold 25 MiB together. */
+/** What a client starts with, and a slow one stays at: 200 of them then hold 25 MiB together. */
 const MIN_BUFFER_BYTES = 64 * 1024;
-/** What a fast client ends up with: one megabyte a system call is where throughput stops to grow. */
+/** What a fast client ends up with: beyond one megabyte a system call, throughput grows no more. */
 const MAX_BUFFER_BYTES = 1024 * 1024;
-/** A write that is taken in less than this says that the client would take more at once. */
-const FAST_WRITE_MS = 20;
-const SLOW_WRITE_MS = 200;
+/**
+ * A buffer grows to the part of what went out fast that this is: the kernel takes some 10 MiB for the slowest client
+ * too, and that must not count as speed.
+ */
+const GROWTH_SHARE = 1 / 64;
+/** A write that takes longer than this was waited for by the client's network. */
+const SLOW_WRITE_MS = 100;
 
 /**
  * Copies a stretch to a response at the client's pace. Two buffers take turns: one is read into while the other is on
@@ -30,6 +34,7 @@ export async function sendBytes(
   const endBytes = range.endBytes ?? Infinity;
   let position = range.startBytes;
   let size = Math.min(MIN_BUFFER_BYTES, endBytes - position);
+  let fastBytes = 0;
   let buffers = [Buffer.alloc(0), Buffer.alloc(0)] as const;
   let writing: Promise<number> | undefined;
   for (let turn = 0; position < endBytes; turn += 1) {
@@ -47,14 +52,17 @@ export async function sendBytes(
     // A failed write is met at the next turn; until then it must not count as unhandled.
     writing.catch(() => undefined);
     onBytes(read);
-    if (tookMs !== undefined) size = nextSize(size, tookMs, read === wanted);
+    fastBytes = (tookMs ?? 0) > SLOW_WRITE_MS ? 0 : fastBytes + read;
+    size = sizeFor(fastBytes, size);
   }
   await writing;
 }
 
-function nextSize(size: number, tookMs: number, wasFull: boolean): number {
-  if (tookMs > SLOW_WRITE_MS) return MIN_BUFFER_BYTES;
-  return wasFull && tookMs < FAST_WRITE_MS ? Math.min(MAX_BUFFER_BYTES, size * 2) : size;
+/** Steps of two, so that few buffers are made. */
+function sizeFor(fastBytes: number, size: number): number {
+  if (fastBytes === 0) return Math.min(size, MIN_BUFFER_BYTES);
+  const earned = fastBytes * GROWTH_SHARE;
+  return earned >= size * 2 ? Math.min(MAX_BUFFER_BYTES, size * 2) : size;
 }
 
 /** Resolves with the time in ms until the kernel had all of it, so that the buffer can be used again. */

@@ -54,7 +54,11 @@ export class Blobs {
    */
   async open(repository: Repository, digest: Digest, positionBytes = 0): Promise<OpenBlob> {
     try {
-      return (await this.#openStored(repository, digest)) ?? (await this.#openFill(repository, digest, positionBytes));
+      for (;;) {
+        const blob =
+          (await this.#openStored(repository, digest)) ?? (await this.#openFill(repository, digest, positionBytes));
+        if (blob) return blob;
+      }
     } catch (error) {
       throw this.#translated(error, repository, digest);
     }
@@ -86,9 +90,9 @@ export class Blobs {
     const row = await index.findBlob(repository.name, digest);
     if (row.isStored || (await this.#adopt(digest))) return;
     const source = { repository, upstream: upstreams.get(repository.registry).upstream };
-    const { fill, reader } = await fills.join(digest, source, { sizeBytes: row.sizeBytes, positionBytes: 0 });
-    await reader[Symbol.asyncDispose]();
-    await fill.ended;
+    const joined = await fills.join(digest, source, { sizeBytes: row.sizeBytes, positionBytes: 0 });
+    await joined?.reader[Symbol.asyncDispose]();
+    await joined?.fill.ended;
   }
 
   async #openStored(repository: Repository, digest: Digest): Promise<OpenBlob | undefined> {
@@ -116,7 +120,8 @@ export class Blobs {
     return undefined;
   }
 
-  async #openFill(repository: Repository, digest: Digest, positionBytes: number): Promise<OpenBlob> {
+  /** Undefined when the fill ended before it could be joined. */
+  async #openFill(repository: Repository, digest: Digest, positionBytes: number): Promise<OpenBlob | undefined> {
     const { index, fills, upstreams } = this.#options;
     if (this.#notFound.has(repository.name, digest)) throw unknownBlob(repository, digest);
     const row = await index.findBlob(repository.name, digest);
@@ -129,7 +134,9 @@ export class Blobs {
       if (stored) return stored;
     }
     const source = { repository, upstream: upstreams.get(repository.registry).upstream };
-    const { fill, reader, isShared } = await fills.join(digest, source, { sizeBytes: row.sizeBytes, positionBytes });
+    const joined = await fills.join(digest, source, { sizeBytes: row.sizeBytes, positionBytes });
+    if (!joined) return undefined;
+    const { fill, reader, isShared } = joined;
     try {
       await fill.confirmed;
     } catch (error) {

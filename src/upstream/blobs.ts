@@ -34,7 +34,7 @@ export async function headBlob(
     probe.response.drop();
     return { sizeBytes: probe.extent.totalBytes };
   }
-  if (response.status !== 200) throw refusal(response, api.upstream);
+  if (response.status !== 200) throw refusal(response, api);
   checkContent(response, api.upstream);
   response.discard();
   return { sizeBytes: contentLengthOf(response) };
@@ -51,7 +51,7 @@ export async function openBlob(
 ): Promise<OpenedBlob> {
   const { range } = options;
   const response = await askBlob(api, target, 'GET', options);
-  if (response.status !== 200 && !(response.status === 206 && range)) throw refusal(response, api.upstream);
+  if (response.status !== 200 && !(response.status === 206 && range)) throw refusal(response, api);
   checkContent(response, api.upstream);
   const extent = response.status === 200 ? wholeExtent(response) : range && partialExtent(response, range);
   if (extent) return { response, extent };

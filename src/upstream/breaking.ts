@@ -3,8 +3,12 @@ import type { CircuitBreaker } from './circuit-breaker.ts';
 import type { Exchange } from './exchange.ts';
 import { UpstreamError } from './upstream-error.ts';
 
-/** Asks the circuit breaker before each request, and tells it how that went. */
+/**
+ * Asks the circuit breaker before each request, and tells it how that went. It stands before the retries: a moment in
+ * which ten connections break at once, and after which ten retries succeed, is no reason to hold anything back.
+ */
 export function breaking(next: Exchange, breaker: CircuitBreaker, upstream: string): Exchange {
+  const judged = new WeakSet<UpstreamError>();
   return async (request) => {
     throwIfGivenUp(upstream, request.signal);
     const waitMs = breaker.admit();
@@ -17,7 +21,11 @@ export function breaking(next: Exchange, breaker: CircuitBreaker, upstream: stri
       return response;
     } catch (error) {
       // When the caller gave up nothing is known of the upstream.
-      if (error instanceof UpstreamError && !request.signal?.aborted) judge(error, breaker);
+      // And when several waited for the same token they have the same error, which is one failure.
+      if (error instanceof UpstreamError && !request.signal?.aborted && !judged.has(error)) {
+        judged.add(error);
+        judge(error, breaker);
+      }
       throw error;
     }
   };

@@ -47,7 +47,7 @@ export interface UpstreamOverrides {
 
 /**
  * A registry to pull through. Its requests go down a stack of exchanges, each with one concern:
- * retries, circuit breaker, short bodies, failing statuses, login, redirects, telemetry, network.
+ * circuit breaker, retries, short bodies, failing statuses, login, redirects, telemetry, network.
  */
 export function createUpstream(
   options: UpstreamOptions,
@@ -72,7 +72,7 @@ export function createUpstream(
   const loggedIn = authenticating(plain, { upstream, url: base, authorizer, guard, now });
   const whole = readingBodies(failingStatuses(loggedIn, upstream), upstream);
   const breaker = new CircuitBreaker({ now, onMove: (open) => telemetry.breakerMoved({ upstream, open }) });
-  const send = retrying(breaking(whole, breaker, upstream), { upstream, retries });
+  const send = breaking(retrying(whole, { upstream, retries }), breaker, upstream);
 
   return new RegistryClient(
     { upstream, base, send },

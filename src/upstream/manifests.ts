@@ -15,6 +15,8 @@ export interface ManifestTarget {
 
 /** Registries that don't do HEAD, or not for everyone (ECR Public), say so in many ways; GET has the last word. */
 const HEAD_REFUSALS = new Set([400, 403, 405, 406, 501]);
+/** The message quotes the manifest, which may be long. */
+const MAX_MESSAGE = 200;
 const UNKNOWN: ManifestHead = { digest: undefined, mediaType: undefined, sizeBytes: undefined };
 
 /** HEAD of a manifest (distribution-spec, "Checking if content exists in the registry"). */
@@ -29,7 +31,7 @@ export async function headManifest(
       response.discard();
       return UNKNOWN;
     }
-    if (response.status !== 200) throw refusal(response, api.upstream);
+    if (response.status !== 200) throw refusal(response, api);
     checkContent(response, api.upstream);
     response.discard();
     return describe(response, target.reference);
@@ -49,7 +51,7 @@ export async function getManifest(
   options: CallOptions & { readonly limitBytes: number },
 ): Promise<FetchedManifest> {
   const response = await askManifest(api, target, 'GET', options);
-  if (!response.bytes) throw refusal(response, api.upstream);
+  if (!response.bytes) throw refusal(response, api);
   checkContent(response, api.upstream);
   const { bytes } = response;
   const digest = verifiedDigest(bytes, response, target.reference);
@@ -59,7 +61,7 @@ export async function getManifest(
     return { digest, mediaType, bytes };
   } catch (error) {
     if (!(error instanceof ManifestInvalidError)) throw error;
-    throw invalid(api, response, `sent what is no manifest: ${error.message}`, error);
+    throw invalid(api, response, `sent what is no manifest: ${error.message.slice(0, MAX_MESSAGE)}`, error);
   }
 }
 

@@ -1,63 +1,79 @@
 import type { Dispatcher } from 'undici';
-import { throwIfGivenUp, untilGivenUp } from './caller-signal.ts';
+import { givenUp, throwIfGivenUp } from './caller-signal.ts';
 import type { Exchange, UpstreamResponse } from './exchange.ts';
+import { ResponseBody } from './response-body.ts';
 import { type ErrorPlace, translateError } from './translate-error.ts';
+import { UpstreamError } from './upstream-error.ts';
 
 export interface NetworkOptions {
   readonly upstream: string;
   readonly userAgent: string;
 }
 
-type Body = Dispatcher.ResponseData['body'];
-
-/** What an unread rest of a body may cost before a new connection is cheaper. */
-const DISCARD_LIMIT_BYTES = 64 * 1024;
-
 /** The innermost exchange: one request, one answer, redirects and all. Translates foreign errors. */
 export function sendByNetwork(dispatcher: Dispatcher, { upstream, userAgent }: NetworkOptions): Exchange {
-  return async (request) => {
-    const { method, url, signal } = request;
-    const place: ErrorPlace = { upstream, url, signal };
+  return async ({ body, headers, method, signal, url }) => {
     throwIfGivenUp(upstream, signal);
-    const sent = dispatcher.request({
+    const options: Dispatcher.DispatchOptions = {
       origin: url.origin,
       path: url.pathname + url.search,
       method,
-      headers: { ...request.headers, 'user-agent': userAgent, 'accept-encoding': 'identity' },
-      body: request.body ?? null,
-      signal: signal ?? null,
-    });
-    try {
-      // undici looks at a signal only once it has a connection.
-      const { statusCode, headers, body } = await untilGivenUp(upstream, sent, signal);
-      return { status: statusCode, headers, url, ...bodyOf(body, place) };
-    } catch (error) {
-      sent.then(
-        (late) => drop(late.body),
-        () => {},
+      headers: { ...headers, 'user-agent': userAgent, 'accept-encoding': 'identity' },
+      body: body ?? null,
+    };
+    return receive(dispatcher, options, { upstream, url, signal });
+  };
+}
+
+/** Sends a request; the answer's headers, its body still on its way. When the signal fires all of it ends at once. */
+function receive(
+  dispatcher: Dispatcher,
+  options: Dispatcher.DispatchOptions,
+  place: ErrorPlace,
+): Promise<UpstreamResponse> {
+  const { signal, upstream, url } = place;
+  const { promise, resolve, reject } = Promise.withResolvers<UpstreamResponse>();
+  let control: Dispatcher.DispatchController | undefined;
+  let body: ResponseBody | undefined;
+
+  const onAbort = () => {
+    const error = signal && givenUp(upstream, signal);
+    if (!error) return;
+    reject(error);
+    if (body) body.drop(error);
+    // Without a control there is no connection yet, and with none the request is not sent.
+    else control?.abort(error);
+  };
+  const finish = () => signal?.removeEventListener('abort', onAbort);
+  signal?.addEventListener('abort', onAbort, { once: true });
+
+  dispatcher.dispatch(options, {
+    onRequestStart(controller) {
+      control = controller;
+      if (signal?.aborted) controller.abort(givenUp(upstream, signal));
+    },
+    onResponseStart(controller, status, headers) {
+      if (status < 200) return;
+      const received = new ResponseBody(
+        controller,
+        new UpstreamError('UNREACHABLE', upstream, 'the answer was dropped'),
       );
-      throw translateError(error, place);
-    }
-  };
-}
-
-function bodyOf(body: Body, place: ErrorPlace): Pick<UpstreamResponse, 'body' | 'discard' | 'drop'> {
-  return {
-    body: translated(body, place),
-    discard: () => void body.dump({ limit: DISCARD_LIMIT_BYTES }).catch(() => {}),
-    drop: () => drop(body),
-  };
-}
-
-async function* translated(body: Body, place: ErrorPlace): AsyncGenerator<Uint8Array> {
-  try {
-    for await (const chunk of body) yield chunk as Uint8Array;
-  } catch (error) {
-    throw translateError(error, place);
-  }
-}
-
-function drop(body: Body): void {
-  // A body that is destroyed before anyone reads it reports that as an error.
-  body.on('error', () => {}).destroy();
+      body = received;
+      resolve({ status, headers, url, body, discard: () => received.discard(), drop: () => received.drop() });
+    },
+    onResponseData(_, chunk) {
+      body?.push(chunk);
+    },
+    onResponseEnd() {
+      finish();
+      body?.end();
+    },
+    onResponseError(_, cause) {
+      finish();
+      const error = translateError(cause, place);
+      body?.fail(error);
+      reject(error);
+    },
+  });
+  return promise;
 }

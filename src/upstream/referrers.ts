@@ -62,7 +62,7 @@ export class ReferrersClient {
 
   async #withoutApi(repository: string, response: UpstreamResponse): Promise<undefined> {
     const { status } = response;
-    if (status === 401 || status === 403) throw refusal(response, this.#api.upstream);
+    if (status === 401 || status === 403) throw refusal(response, this.#api);
     const isAboutContent = status !== 200 && ABOUT_CONTENT.test(await readStart(response, ERROR_BYTES));
     response.discard();
     if (!isAboutContent) this.#unsupported.set(repository, true);

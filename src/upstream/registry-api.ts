@@ -34,10 +34,11 @@ export function checkContent(response: UpstreamResponse, upstream: string): void
 }
 
 /** The error for a status that is not the wanted one; lets go of the body. */
-export function refusal(response: UpstreamResponse, upstream: string): UpstreamError {
+export function refusal(response: UpstreamResponse, { base, upstream }: RegistryApi): UpstreamError {
   const { status, url } = response;
   response.discard();
-  return new UpstreamError(codeOf(status), upstream, `${url.host} answered ${status}`, { status });
+  const code = codeOf(status, url.origin === base.origin);
+  return new UpstreamError(code, upstream, `${url.host} answered ${status}`, { status });
 }
 
 function problemOf(response: UpstreamResponse): string | undefined {
@@ -46,8 +47,9 @@ function problemOf(response: UpstreamResponse): string | undefined {
   return mediaTypeOf(headerOf(response, 'content-type')) === 'text/html' ? 'a web page' : undefined;
 }
 
-function codeOf(status: number): UpstreamErrorCode {
+function codeOf(status: number, isRegistry: boolean): UpstreamErrorCode {
   if (status === 404 || status === 410) return 'NOT_FOUND';
-  if (status === 401 || status === 403) return 'DENIED';
+  // A storage that refuses what the registry signed says nothing of our rights: that redirect can't be true.
+  if ((status === 401 || status === 403) && isRegistry) return 'DENIED';
   return status === 501 ? 'UNAVAILABLE' : 'INVALID';
 }

@@ -37,8 +37,7 @@ function isPassing(error: unknown): boolean {
     case 'TIMEOUT':
       return error.status === 408 || isConnectTimeout(error.cause);
     case 'UNAVAILABLE':
-      // Without a status it is the circuit breaker's.
-      return error.status !== undefined && (error.retryAfterMs ?? 0) <= MAX_DELAY_MS;
+      return (error.retryAfterMs ?? 0) <= MAX_DELAY_MS;
     case 'RATE_LIMITED':
       return error.retryAfterMs !== undefined && error.retryAfterMs <= MAX_DELAY_MS;
     case 'NOT_FOUND':

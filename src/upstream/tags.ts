@@ -12,7 +12,7 @@ const MAX_BYTES = 8 * 1024 * 1024;
 /** Answers of registries that don't know `n`; a repository that does not exist looks the same and is asked for twice. */
 const UNKNOWN_PARAMETER = new Set([400, 404]);
 
-/** All tags (distribution-spec, "Listing tags"), each once, without what is no tag. */
+/** All tags (distribution-spec, "Listing tags"), each once, without what is no tag; a page of nothing else is INVALID. */
 export async function listTags(api: RegistryApi, repository: string, options: CallOptions): Promise<readonly string[]> {
   const all = new URL(`v2/${repository}/tags/list`, api.base);
   const paged = new URL(all);
@@ -41,7 +41,7 @@ async function gather(
   for await (const page of eachPage(api, first, { maxPages: MAX_PAGES, maxBytes: MAX_BYTES, fetch })) {
     if (!page.bytes) {
       const isPaged = first.searchParams.has('n') && tags.size === 0;
-      const error = refusal(page, api.upstream);
+      const error = refusal(page, api);
       if (isPaged && UNKNOWN_PARAMETER.has(page.status)) return undefined;
       throw error;
     }
@@ -55,6 +55,9 @@ function tagsOf(bytes: Uint8Array, upstream: string): string[] {
   const list = parseJsonObject(bytes)?.['tags'];
   // Quay and distribution write null for no tags.
   if (list === null) return [];
-  if (Array.isArray(list)) return list.filter((tag): tag is string => typeof tag === 'string' && isTag(tag));
+  if (Array.isArray(list)) {
+    const tags = list.filter((tag): tag is string => typeof tag === 'string' && isTag(tag));
+    if (tags.length > 0 || list.length === 0) return tags;
+  }
   throw new UpstreamError('INVALID', upstream, 'sent what is no list of tags');
 }

@@ -32,6 +32,12 @@ export function translateError(cause: unknown, { upstream, url, signal }: ErrorP
       return new UpstreamError('INVALID', upstream, `${host} sent too many header bytes`, { cause });
     case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
       return new UpstreamError('UNREACHABLE', upstream, `the answer of ${host} ended early`, { cause });
+    case 'UND_ERR_ABORTED':
+    case 'UND_ERR_INVALID_ARG':
+    case 'UND_ERR_PRX_CONN':
+    case 'UND_ERR_PRX_TLS':
+      // ProxyAgent's ways to say that the proxy answered CONNECT with no, demands another login, or broke the connection.
+      return new UpstreamError('UNREACHABLE', upstream, `the proxy does not lead to ${host}`, { cause });
     default:
       return new UpstreamError('UNREACHABLE', upstream, `the connection to ${host} failed (${code})`, { cause });
   }

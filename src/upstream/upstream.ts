@@ -34,6 +34,7 @@ export interface BlobRange {
 }
 
 export interface CallOptions {
+  /** When it fires the call ends at once, with an UpstreamError `TIMEOUT` whose cause is the signal's reason. */
   readonly signal?: AbortSignal;
 }
 

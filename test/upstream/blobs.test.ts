@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
@@ -10,7 +11,7 @@ import { scriptedServer } from './scripted-server.ts';
 const BYTES = seededBytes(200_000, 1);
 const NONE = digest(`sha256:${'0'.repeat(64)}`);
 
-describe('a blob', () => {
+describe.concurrent('a blob', () => {
   it.each([
     ['whole', undefined, { startBytes: 0, isPartial: false }, 0, 200_000],
     ['from a position on', { startBytes: 150_000 }, { startBytes: 150_000, isPartial: true }, 150_000, 200_000],
@@ -81,7 +82,7 @@ describe('a blob', () => {
   });
 });
 
-describe('a blob is refused', () => {
+describe.concurrent('a blob is refused', () => {
   it.each([
     ['that begins elsewhere', 206, { 'content-range': 'bytes 0-9/100' }],
     ['that goes further than asked', 206, { 'content-range': 'bytes 10-29/100' }],
@@ -156,7 +157,45 @@ describe('a blob is refused', () => {
   });
 });
 
-describe('the size of a blob', () => {
+describe.concurrent('a reader who comes late', () => {
+  it.each(['reset', 'truncate'] as const)('gets all that came before a %s', async (kind) => {
+    await using origin = await startOrigin();
+    const layer = digest(origin.addBlob(BYTES));
+    origin.fault({ path: 'blobs' }, { kind, afterBytes: 100_000 });
+    await using upstream = connect(origin.url);
+    await using blob = await upstream.getBlob('a', layer, undefined);
+    await sleep(150);
+    const reading = blob.body[Symbol.asyncIterator]();
+    let received = 0;
+    await expect(async () => {
+      for (let next = await reading.next(); !next.done; next = await reading.next()) received += next.value.length;
+    }).rejects.toMatchObject({ code: 'UNREACHABLE' });
+    expect(received).toBe(100_000);
+  });
+
+  it('gets an error, not an end, when the blob was disposed of', async () => {
+    await using origin = await startOrigin();
+    const layer = digest(origin.addBlob(BYTES.subarray(0, 1000)));
+    origin.fault({ path: 'blobs' }, { kind: 'noLength' });
+    await using upstream = connect(origin.url);
+    const blob = await upstream.getBlob('a', layer, undefined);
+    await sleep(50);
+    await blob[Symbol.asyncDispose]();
+    await expect(readAll(blob.body)).rejects.toMatchObject({ code: 'UNREACHABLE' });
+  });
+
+  it('holds the sender back', async () => {
+    await using origin = await startOrigin();
+    const layer = digest(origin.addBlob(seededBytes(50_000_000, 1)));
+    await using upstream = connect(origin.url);
+    await using blob = await upstream.getBlob('a', layer, undefined);
+    await sleep(300);
+    expect(origin.blobBytesSent()).toBeLessThan(20_000_000);
+    expect((await readAll(blob.body)).length).toBe(50_000_000);
+  });
+});
+
+describe.concurrent('the size of a blob', () => {
   it('is told by HEAD', async () => {
     await using origin = await startOrigin();
     await using upstream = connect(origin.url);

@@ -7,7 +7,7 @@ import { type ScriptedAnswer, scriptedServer } from './scripted-server.ts';
 const SUBJECT = digest(`sha256:${'a'.repeat(64)}`);
 const INDEX = 'application/vnd.oci.image.index.v1+json';
 
-describe('tags', () => {
+describe.concurrent('tags', () => {
   it.each(['relative', 'absolute'] as const)('are gathered over pages with a %s link', async (link) => {
     await using origin = await startOrigin({ auth: { type: 'bearer' }, tags: { pageLimit: 2, link } });
     const tags = ['a', 'b', 'c', 'd', 'e'];
@@ -59,6 +59,7 @@ describe('tags', () => {
     ['a web page', { headers: { 'content-type': 'text/html' }, body: '{"tags":[]}' }],
     ['no JSON', { body: 'oops' }],
     ['no list', { body: '{"tags":"v1"}' }],
+    ['a list of something else', { body: '{"tags":[1,2]}' }],
     ['more than 8 MiB', { body: `{"tags":["${'x'.repeat(9_000_000)}"]}` }],
   ])('are refused as %s', async (_, answer) => {
     await using server = await scriptedServer(() => answer);
@@ -67,7 +68,7 @@ describe('tags', () => {
   });
 });
 
-describe('referrers', () => {
+describe.concurrent('referrers', () => {
   it('come as the registry wrote them', async () => {
     const body = `{ "schemaVersion": 2, "mediaType": "${INDEX}", "manifests": [] }`;
     await using server = await scriptedServer(() => ({ headers: { 'content-type': INDEX }, body }));

@@ -12,7 +12,7 @@ const SHA256 = digestOf(BODY);
 const SHA512 = digestOf(BODY, 'sha512');
 const OTHER = digestOf(Buffer.from('something else'));
 
-describe('GET of a manifest', () => {
+describe.concurrent('GET of a manifest', () => {
   it('asks with the complete Accept, a User-Agent and no coding', async () => {
     await using server = await scriptedServer(() => answer({}));
     await using upstream = connect(server.url);
@@ -121,7 +121,7 @@ describe('GET of a manifest', () => {
   });
 });
 
-describe('HEAD of a manifest', () => {
+describe.concurrent('HEAD of a manifest', () => {
   it.each<[string, string, Record<string, string>, object]>([
     [
       'all there is',

@@ -58,7 +58,7 @@ describe('a challenge', () => {
     const headers = { location: `${backend.url}/v2/a/manifests/v1` };
     await using registry = await scriptedServer(() => ({ status: 307, headers }));
     await using upstream = connect(registry.url, { credentials: CREDENTIALS });
-    await expect(upstream.getManifest('a', V1)).rejects.toMatchObject({ code: 'DENIED' });
+    await expect(upstream.getManifest('a', V1)).rejects.toMatchObject({ code: 'INVALID' });
     expect(backend.seen.every(({ url }) => url === '/v2/a/manifests/v1')).toBe(true);
     expect(backend.seen.every(({ headers: sent }) => sent.authorization === undefined)).toBe(true);
   });

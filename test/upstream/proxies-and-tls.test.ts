@@ -12,7 +12,7 @@ import { tlsServer } from './tls-server.ts';
 const V1 = ref('v1');
 const INDEX = 'application/vnd.oci.image.index.v1+json';
 
-describe('through a proxy', () => {
+describe.concurrent('through a proxy', () => {
   it('goes everything, tokens and redirects too', async () => {
     await using origin = await startOrigin({ auth: { type: 'bearer', realm: 'http://registry.test/token' } });
     buildImage(origin, 'a', 'v1');
@@ -72,7 +72,7 @@ describe('through a proxy', () => {
   });
 });
 
-describe('a certificate', () => {
+describe.concurrent('a certificate', () => {
   it('that nobody knows is refused, and taken when it is configured', async () => {
     await using server = await tlsServer(sendIndex);
     const url = `https://127.0.0.1:${server.port}`;

@@ -74,7 +74,7 @@ describe('a redirect', () => {
     expect((await readAll(blob.body)).length).toBe(1000);
     expect([origin.requestCount(), origin.cdnRequests.length]).toEqual([2, 2]);
     origin.fault({ path: '/storage/' }, { kind: 'status', status: 403 });
-    await expect(upstream.getBlob('a/b', layer, undefined)).rejects.toMatchObject({ code: 'DENIED', status: 403 });
+    await expect(upstream.getBlob('a/b', layer, undefined)).rejects.toMatchObject({ code: 'INVALID', status: 403 });
     expect([origin.requestCount(), origin.cdnRequests.length]).toEqual([4, 4]);
   });
 

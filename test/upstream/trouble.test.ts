@@ -9,7 +9,7 @@ import { scriptedServer } from './scripted-server.ts';
 
 const V1 = ref('v1');
 
-describe('trouble that passes', () => {
+describe.concurrent('trouble that passes', () => {
   it.each<[string, Fault]>([
     ['503', { kind: 'status', status: 503 }],
     ['500', { kind: 'status', status: 500 }],
@@ -38,7 +38,7 @@ describe('trouble that passes', () => {
   });
 });
 
-describe('trouble that does not pass', () => {
+describe.concurrent('trouble that does not pass', () => {
   it.each<[string, Fault, object, number]>([
     ['503', { kind: 'status', status: 503 }, { code: 'UNAVAILABLE', status: 503 }, 3],
     ['a reset', { kind: 'reset' }, { code: 'UNREACHABLE' }, 3],
@@ -88,7 +88,7 @@ describe('trouble that does not pass', () => {
   });
 });
 
-describe('the circuit breaker', () => {
+describe.concurrent('the circuit breaker', () => {
   it('holds requests back after five failures, and lets them through when the upstream is back', async () => {
     await using origin = await startOrigin();
     buildImage(origin, 'a', 'v1');
@@ -118,6 +118,26 @@ describe('the circuit breaker', () => {
     expect(server.seen.filter(({ url }) => url !== '/v2/')).toHaveLength(8);
   });
 
+  it('does not mind a moment in which all connections break', async () => {
+    await using origin = await startOrigin();
+    buildImage(origin, 'a', 'v1');
+    origin.fault({ path: 'manifests' }, { kind: 'reset' }, { times: 10 });
+    await using upstream = connect(origin.url, { maxConnections: 10 });
+    const calls = Array.from({ length: 10 }, () => upstream.headManifest('a', V1));
+    expect((await Promise.all(calls)).every(({ digest }) => digest !== undefined)).toBe(true);
+  });
+
+  it('takes one failed token request for one failure, however many wait for it', async () => {
+    await using origin = await startOrigin({ auth: { type: 'bearer' } });
+    buildImage(origin, 'a', 'v1');
+    origin.fault({ path: '/token' }, { kind: 'delay', ms: 50 }, { times: 1 });
+    origin.fault({ path: '/token' }, { kind: 'status', status: 503 }, { times: 1 });
+    await using upstream = connect(origin.url, { retries: 0, maxConnections: 10 });
+    const calls = Array.from({ length: 10 }, () => upstream.headManifest('a', V1));
+    expect((await Promise.allSettled(calls)).every(({ status }) => status === 'rejected')).toBe(true);
+    expect((await upstream.headManifest('a', V1)).digest).toBeDefined();
+  });
+
   it('learns nothing from callers who leave', async () => {
     await using origin = await startOrigin();
     buildImage(origin, 'a', 'v1');
@@ -139,7 +159,7 @@ describe('the circuit breaker', () => {
   });
 });
 
-describe('a caller who leaves', () => {
+describe.concurrent('a caller who leaves', () => {
   it('gets an answer at once, wherever the request is', async () => {
     await using origin = await startOrigin({ auth: { type: 'bearer' } });
     buildImage(origin, 'a', 'v1');

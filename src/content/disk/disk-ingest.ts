@@ -27,6 +27,7 @@ export class DiskIngest implements Ingest {
   #hashToldBytes = 0;
   #unloggedBytes = 0;
   #ledgerTimer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> = Promise.resolve();
   #ledgerWrite: Promise<void> = Promise.resolve();
   #isCommitted = false;
   #closed = false;
@@ -84,7 +85,14 @@ export class DiskIngest implements Ingest {
     this.#origin = origin;
   }
 
-  async write(chunks: readonly Uint8Array[], positionBytes: number): Promise<void> {
+  write(chunks: readonly Uint8Array[], positionBytes: number): Promise<void> {
+    // One at a time: the kernel locks the file for each, and writers that wait for it hold the threads that readers need.
+    const written = this.#writing.then(() => this.#write(chunks, positionBytes));
+    this.#writing = written.catch(() => undefined);
+    return written;
+  }
+
+  async #write(chunks: readonly Uint8Array[], positionBytes: number): Promise<void> {
     let position = positionBytes;
     try {
       let rest = chunks;

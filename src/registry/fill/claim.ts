@@ -43,7 +43,7 @@ const FIRST_BYTES = 8 * 1024 * 1024;
 const MIN_SEGMENT_BYTES = 8 * 1024 * 1024;
 const MAX_SEGMENT_BYTES = 64 * 1024 * 1024;
 /** A client waits at most this long for a running request to reach its offset before it gets one of its own. */
-const PATIENCE_MS = 600;
+const PATIENCE_MS = 450;
 /** Clients that wait at many places may multiply a fill's requests by this. */
 const DEMAND_FACTOR = 4;
 

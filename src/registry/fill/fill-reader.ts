@@ -8,7 +8,7 @@ export interface Readable {
   /** Nothing comes after this offset. */
   isEnd(positionBytes: number): boolean;
   /** Why no more bytes will come; undefined while they may. */
-  failureAt(positionBytes: number): unknown;
+  failureAt(positionBytes: number): Error | undefined;
   /** A reader began to wait: perhaps a request must be made for it. */
   onWait(): void;
   onClose(reader: FillReader): void;

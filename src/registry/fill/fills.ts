@@ -3,8 +3,9 @@ import type { BlobIndex } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import { CodedError } from '../../util/coded-error.ts';
-import { Fill, type FillSource } from './fill.ts';
+import { Fill } from './fill.ts';
 import type { FillReader } from './fill-reader.ts';
+import type { TransferSource } from './transfer.ts';
 
 export interface FillsOptions {
   readonly store: ContentStore;
@@ -38,30 +39,27 @@ export class Fills implements AsyncDisposable {
     return this.#running.get(digest)?.fill;
   }
 
-  get count(): number {
-    return this.#running.size;
-  }
-
   /**
-   * Joins the fill of the digest, or starts it.
+   * Joins the fill of the digest, or starts it. Undefined when it came to its end meanwhile: look at the index again.
    * @param sizeBytes what a descriptor says
    * @param positionBytes where this reader will begin
    * @throws ContentError the store cannot take it
    */
   async join(
     digest: Digest,
-    source: FillSource,
+    source: TransferSource,
     options: { sizeBytes: number | undefined; positionBytes: number },
-  ): Promise<JoinedFill> {
-    let running = this.#running.get(digest);
-    while (running && !running.fill.isJoinable) {
+  ): Promise<JoinedFill | undefined> {
+    const running = this.#running.get(digest);
+    if (running && !running.fill.isJoinable) {
       // It failed and is putting its files in order: the next fill begins after that.
       await running.fill.ended.catch(() => undefined);
-      running = this.#running.get(digest);
+      return undefined;
     }
     const { fill, started } = running ?? this.#start(digest, source, options.sizeBytes);
     fill.addSource(source);
     await started;
+    if (!fill.isJoinable) return undefined;
     const reader = fill.openReader(options.positionBytes);
     fill.run();
     return { fill, reader, isShared: running !== undefined };
@@ -69,15 +67,23 @@ export class Fills implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const reason = new CodedError('SHUTTING_DOWN', 'the mirror is shutting down');
-    await Promise.all([...this.#running.values()].map(({ fill }) => fill.abandon(reason)));
+    await Promise.all(
+      [...this.#running.values()].map(async ({ fill }) => {
+        await fill.abandon(reason);
+        await fill.ended.catch(() => undefined);
+      }),
+    );
   }
 
-  #start(digest: Digest, source: FillSource, sizeBytes: number | undefined): { fill: Fill; started: Promise<void> } {
+  #start(
+    digest: Digest,
+    source: TransferSource,
+    sizeBytes: number | undefined,
+  ): { fill: Fill; started: Promise<void> } {
     const { store, telemetry, connections } = this.#options;
     const fill = new Fill(digest, source, sizeBytes, {
-      connections,
       openIngest: (wanted) => store.ingest(wanted),
-      mayAddConnection: () => this.#running.size * connections <= this.#options.maxExtraConnections,
+      connections: () => (this.#running.size * connections <= this.#options.maxExtraConnections ? connections : 1),
       onStored: (done) => this.#index(done),
       onStoreError: (done, error) => telemetry.storeFailed({ digest: done.digest, error }),
       onEnd: (done, error) => {

@@ -11,7 +11,7 @@ export class WriteBehind {
   #gathered: Uint8Array[] = [];
   #gatheredBytes = 0;
   #writing: Promise<void> | undefined;
-  #error: unknown;
+  #error: Error | undefined;
 
   constructor(positionBytes: number, write: (chunks: readonly Uint8Array[], positionBytes: number) => Promise<void>) {
     this.#positionBytes = positionBytes;
@@ -44,7 +44,7 @@ export class WriteBehind {
         await this.#write(chunks, position);
       }
     } catch (error) {
-      this.#error = error;
+      this.#error = error instanceof Error ? error : new Error(String(error));
       this.#gatheredBytes = 0;
     } finally {
       this.#writing = undefined;

@@ -1,0 +1,229 @@
+import type { Ingest } from '../../content/content-store.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { Repository } from '../../oci/repository.ts';
+import type { BlobSource, BlobStream } from '../../upstream/upstream.ts';
+import { UpstreamError } from '../../upstream/upstream-error.ts';
+import { chooseClaim, type Choice, type Claim } from './claim.ts';
+import { judgeFailure } from './judge-failure.ts';
+import { WriteBehind } from './write-behind.ts';
+
+/** A repository at an upstream that has the blob. */
+export interface TransferSource {
+  readonly repository: Repository;
+  readonly upstream: BlobSource;
+}
+
+export interface TransferOptions {
+  readonly digest: Digest;
+  readonly source: TransferSource;
+  /** What a descriptor says, if there is one: an upstream that says otherwise is not believed. */
+  readonly sizeBytes: number | undefined;
+  /** Offsets at which clients wait. */
+  readonly wanted: () => number[];
+  /** Requests at once that make sense now. */
+  readonly connections: () => number;
+  /** An upstream has begun to send. */
+  readonly onBegin: () => void;
+  /** Bytes were written. */
+  readonly onWritten: () => void;
+  /** Nothing is missing any more. */
+  readonly onComplete: (ingest: Ingest) => void;
+  /** No upstream will bring the rest. */
+  readonly onFail: (error: unknown) => void;
+}
+
+/** A speed that is measured over less time than this says nothing. */
+const SPEED_AFTER_MS = 200;
+
+/** Brings a blob's bytes from upstreams into an ingest: by several requests, out of order, and again when they break. */
+export class Transfer {
+  readonly #options: TransferOptions;
+  readonly #sources: TransferSource[];
+  readonly #claims = new Set<Claim>();
+  readonly #stop = new AbortController();
+  #ingest: Ingest | undefined;
+  #sizeBytes: number | undefined;
+  #honoursRange: boolean | undefined;
+  #hasBegun = false;
+  #isDone = false;
+  #failedAttempts = 0;
+  #retryTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: TransferOptions) {
+    this.#options = options;
+    this.#sources = [options.source];
+    this.#sizeBytes = options.sizeBytes;
+  }
+
+  get sizeBytes(): number | undefined {
+    return this.#sizeBytes;
+  }
+
+  /** Where the bytes come from, those that are asked first in front. */
+  get sources(): readonly TransferSource[] {
+    return this.#sources;
+  }
+
+  addSource(source: TransferSource): void {
+    if (!this.#sources.some((known) => known.repository.name === source.repository.name)) this.#sources.push(source);
+  }
+
+  /** Goes on with what the ingest has. Call {@link advance} to begin. */
+  attach(ingest: Ingest): void {
+    this.#ingest = ingest;
+    this.#sizeBytes ??= ingest.totalBytes;
+  }
+
+  /** Ends all requests. */
+  stop(): void {
+    this.#isDone = true;
+    this.#stop.abort();
+    clearTimeout(this.#retryTimer);
+  }
+
+  /** Starts the requests that make sense now. */
+  advance(): void {
+    const ingest = this.#ingest;
+    if (!ingest || this.#isDone || this.#retryTimer) return;
+    if (this.#sizeBytes !== undefined && ingest.have.firstGap(0, this.#sizeBytes) === undefined) {
+      if (this.#claims.size > 0) return;
+      this.#isDone = true;
+      this.#options.onComplete(ingest);
+      return;
+    }
+    for (;;) {
+      const choice = chooseClaim({
+        sizeBytes: this.#sizeBytes,
+        have: ingest.have.toJSON(),
+        claims: [...this.#claims],
+        wanted: this.#options.wanted(),
+        honoursRange: this.#honoursRange,
+        connections: this.#options.connections(),
+      });
+      if (!choice) return;
+      void this.#fetch(choice, ingest);
+    }
+  }
+
+  async #fetch(choice: Choice, ingest: Ingest): Promise<void> {
+    const { startBytes, endBytes, isRanged } = choice;
+    const claim: Claim = { startBytes, positionBytes: startBytes, endBytes, isRanged, bytesPerMs: undefined };
+    if (choice.takenFrom) choice.takenFrom.endBytes = startBytes;
+    this.#claims.add(claim);
+    const source = this.#sources[0];
+    try {
+      if (!source) throw new Error('a transfer without a source');
+      const range = isRanged ? { startBytes, endBytes } : undefined;
+      const options = { signal: this.#stop.signal };
+      await using stream = await source.upstream.getBlob(source.repository.path, this.#options.digest, range, options);
+      await this.#take(stream, claim, source, ingest);
+      this.#claims.delete(claim);
+      this.advance();
+    } catch (error) {
+      this.#claims.delete(claim);
+      this.#recover(error, claim, source);
+    }
+  }
+
+  /** Writes what a request brings, as long as it is wanted of this request. */
+  async #take(stream: BlobStream, claim: Claim, source: TransferSource, ingest: Ingest): Promise<void> {
+    this.#learn(stream, claim, source, ingest);
+    if (!stream.isPartial) {
+      // The whole blob comes, whatever was asked for: one such answer is enough.
+      if (this.#claims.size > 1) return;
+      claim.startBytes = 0;
+      claim.positionBytes = 0;
+      claim.endBytes = this.#sizeBytes ?? Infinity;
+    }
+    this.#hasBegun = true;
+    this.#options.onBegin();
+    this.advance();
+    await this.#write(stream, claim, ingest);
+    if (claim.endBytes === Infinity) {
+      this.#sizeBytes = claim.positionBytes;
+      ingest.describe(this.#sizeBytes, source.repository.name);
+    } else if (claim.positionBytes === claim.startBytes && claim.endBytes > claim.startBytes) {
+      throw new UpstreamError('INVALID', source.repository.registry, `sent nothing of ${this.#options.digest}`);
+    }
+  }
+
+  async #write(stream: BlobStream, claim: Claim, ingest: Ingest): Promise<void> {
+    const { startBytes, endBytes } = claim;
+    const startedAt = performance.now();
+    const writer = new WriteBehind(startBytes, async (chunks, positionBytes) => {
+      await writeMissing(ingest, chunks, positionBytes);
+      this.#failedAttempts = 0;
+      this.#options.onWritten();
+    });
+    for await (const chunk of stream.body) {
+      const wanted = chunk.subarray(0, Math.max(0, claim.endBytes - claim.positionBytes));
+      claim.positionBytes += wanted.length;
+      const elapsedMs = performance.now() - startedAt;
+      if (elapsedMs > SPEED_AFTER_MS) claim.bytesPerMs = (claim.positionBytes - startBytes) / elapsedMs;
+      await writer.push(wanted);
+      // Only when another request took the rest over: an answer that is read to its end leaves its connection usable.
+      if (claim.endBytes < endBytes && claim.positionBytes >= claim.endBytes) break;
+    }
+    await writer.flush();
+  }
+
+  #learn(stream: BlobStream, claim: Claim, source: TransferSource, ingest: Ingest): void {
+    const { totalBytes } = stream;
+    const { digest } = this.#options;
+    const { registry, name } = source.repository;
+    if (claim.isRanged) this.#honoursRange = stream.isPartial;
+    if (totalBytes === undefined) {
+      if (!stream.isPartial || this.#sizeBytes !== undefined) return;
+      throw new UpstreamError('INVALID', registry, `sends parts of ${digest} without its size`);
+    }
+    if (this.#sizeBytes !== undefined && this.#sizeBytes !== totalBytes) {
+      throw new UpstreamError(
+        'INVALID',
+        registry,
+        `has ${totalBytes} bytes for ${digest}, which has ${this.#sizeBytes}`,
+      );
+    }
+    this.#sizeBytes = totalBytes;
+    claim.endBytes = Math.min(claim.endBytes, totalBytes);
+    ingest.describe(totalBytes, name);
+  }
+
+  #recover(error: unknown, claim: Claim, source: TransferSource | undefined): void {
+    if (this.#isDone) return;
+    const isRangeRefused = error instanceof UpstreamError && error.status === 416;
+    const verdict = judgeFailure(error, {
+      isConfirmed: this.#hasBegun,
+      failedAttempts: this.#failedAttempts,
+      canDropRange: claim.isRanged && (this.#sizeBytes === undefined || isRangeRefused),
+      otherSources: this.#sources.length - 1,
+    });
+    if (verdict.kind === 'fail') {
+      this.stop();
+      this.#options.onFail(error);
+      return;
+    }
+    if (verdict.kind === 'withoutRange') this.#honoursRange = false;
+    if (verdict.kind === 'nextSource' && source) this.#sources.splice(this.#sources.indexOf(source), 1);
+    if (this.#retryTimer) return;
+    this.#failedAttempts += 1;
+    this.#retryTimer = setTimeout(() => {
+      this.#retryTimer = undefined;
+      this.advance();
+    }, verdict.delayMs);
+  }
+}
+
+/** Writes only what is missing: bytes that were hashed or read must never change. */
+async function writeMissing(ingest: Ingest, chunks: readonly Uint8Array[], positionBytes: number): Promise<void> {
+  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  const gap = ingest.have.firstGap(positionBytes, positionBytes + length);
+  if (gap && gap[0] === positionBytes && gap[1] === positionBytes + length) return ingest.write(chunks, positionBytes);
+  let position = positionBytes;
+  for (const chunk of chunks) {
+    const end = position + chunk.length;
+    for (let part = ingest.have.firstGap(position, end); part; part = ingest.have.firstGap(part[1], end)) {
+      await ingest.write([chunk.subarray(part[0] - position, part[1] - position)], part[0]);
+    }
+    position = end;
+  }
+}
