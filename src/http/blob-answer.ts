@@ -6,7 +6,8 @@ import { resolveRanges, type ByteRange, type RangeSpec } from './byte-range.ts';
 import { errorAnswer } from './error-answer.ts';
 import { sendBytes } from './send-bytes.ts';
 
-const CONTENT_TYPE = 'application/octet-stream';
+/** A registry does not know what a blob is; the manifest's descriptor tells. */
+export const BLOB_CONTENT_TYPE = 'application/octet-stream';
 
 /** The answer with a blob, whole or in the ranges asked for (RFC 9110 14). It closes the blob when it is written. */
 export async function blobAnswer(
@@ -21,7 +22,7 @@ export async function blobAnswer(
     const body = bodyOf(blob, (response, onBytes) =>
       sendBytes(blob, { startBytes: 0, endBytes: sizeBytes }, response, onBytes),
     );
-    return { status: 200, headers: { ...headers, 'Content-Type': CONTENT_TYPE, ...length }, body, outcome };
+    return { status: 200, headers: { ...headers, 'Content-Type': BLOB_CONTENT_TYPE, ...length }, body, outcome };
   }
   const [range] = ranges;
   if (!range) {
@@ -35,7 +36,7 @@ export async function blobAnswer(
     status: 206,
     headers: {
       ...headers,
-      'Content-Type': CONTENT_TYPE,
+      'Content-Type': BLOB_CONTENT_TYPE,
       'Content-Length': range.endBytes - range.startBytes,
       'Content-Range': contentRange(range, sizeBytes),
     },
@@ -54,7 +55,7 @@ function multipartAnswer(
   const boundary = randomBytes(12).toString('hex');
   const heads = ranges.map((range) =>
     Buffer.from(
-      `\r\n--${boundary}\r\nContent-Type: ${CONTENT_TYPE}\r\nContent-Range: ${contentRange(range, sizeBytes)}\r\n\r\n`,
+      `\r\n--${boundary}\r\nContent-Type: ${BLOB_CONTENT_TYPE}\r\nContent-Range: ${contentRange(range, sizeBytes)}\r\n\r\n`,
     ),
   );
   const tail = Buffer.from(`\r\n--${boundary}--\r\n`);

@@ -1,9 +1,10 @@
 import type { IncomingMessage } from 'node:http';
+import type { Digest } from '../oci/digest.ts';
 import { OCI_INDEX } from '../oci/media-types.ts';
 import type { Repository } from '../oci/repository.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Answer } from './answer.ts';
-import { blobAnswer } from './blob-answer.ts';
+import { BLOB_CONTENT_TYPE, blobAnswer } from './blob-answer.ts';
 import { firstOffset, parseRange } from './byte-range.ts';
 import { cacheHeaders } from './cache-headers.ts';
 import type { DistributionRequest, PathAddress } from './distribution-path.ts';
@@ -74,7 +75,9 @@ export class DistributionApi {
       case 'manifest':
         return this.#manifest(request, target, message);
       case 'blob':
-        return message.method === 'HEAD' ? this.#headBlob(request, target) : this.#blob(request, target, message);
+        return message.method === 'HEAD'
+          ? this.#headBlob(request, target, message)
+          : this.#blob(request, target, message);
       case 'tags':
         return this.#tags(request, target);
       case 'referrers':
@@ -110,40 +113,24 @@ export class DistributionApi {
 
   async #blob(request: RequestOf<'blob'>, target: Target, message: IncomingMessage): Promise<Answer> {
     const { digest } = request;
-    const etag = `"${digest}"`;
-    if (isUnchanged(message, etag)) {
-      const info = await this.#registry.blobs.head(target.repository, digest);
-      return { status: 304, headers: { ...target.headers, ETag: etag }, outcome: info.outcome };
-    }
+    const validators = blobHeaders(digest);
+    // That the client has it already is only worth saying to who may have it.
+    if (isUnchanged(message, validators.ETag)) return this.#headBlob(request, target, message);
     const ifRange = message.headers['if-range'];
-    const range = ifRange === undefined || ifRange === etag ? message.headers.range : undefined;
+    const range = ifRange === undefined || ifRange === validators.ETag ? message.headers.range : undefined;
     const specs = parseRange(range);
     const blob = await this.#registry.blobs.open(target.repository, digest, firstOffset(specs));
-    return blobAnswer(blob, specs, {
-      ...target.headers,
-      ...cacheHeaders(blob.outcome, blob.ageMs, blob.isShared),
-      'Docker-Content-Digest': digest,
-      'Accept-Ranges': 'bytes',
-      ETag: etag,
-    });
+    const headers = { ...target.headers, ...cacheHeaders(blob.outcome, blob.ageMs, blob.isShared), ...validators };
+    return blobAnswer(blob, specs, headers);
   }
 
-  async #headBlob(request: RequestOf<'blob'>, target: Target): Promise<Answer> {
+  async #headBlob(request: RequestOf<'blob'>, target: Target, message: IncomingMessage): Promise<Answer> {
     const { digest } = request;
-    const info = await this.#registry.blobs.head(target.repository, digest);
-    return {
-      status: 200,
-      headers: {
-        ...target.headers,
-        ...cacheHeaders(info.outcome, info.ageMs),
-        'Docker-Content-Digest': digest,
-        'Accept-Ranges': 'bytes',
-        ETag: `"${digest}"`,
-        'Content-Type': 'application/octet-stream',
-        ...(info.sizeBytes === undefined ? {} : { 'Content-Length': info.sizeBytes }),
-      },
-      outcome: info.outcome,
-    };
+    const { sizeBytes, outcome, ageMs } = await this.#registry.blobs.head(target.repository, digest);
+    const headers = { ...target.headers, ...cacheHeaders(outcome, ageMs), ...blobHeaders(digest) };
+    if (isUnchanged(message, blobHeaders(digest).ETag)) return { status: 304, headers, outcome };
+    const length = sizeBytes === undefined ? {} : { 'Content-Length': sizeBytes };
+    return { status: 200, headers: { ...headers, 'Content-Type': BLOB_CONTENT_TYPE, ...length }, outcome };
   }
 
   async #tags(request: RequestOf<'tags'>, target: Target): Promise<Answer> {
@@ -193,6 +180,10 @@ export class DistributionApi {
   }
 }
 
+function blobHeaders(digest: Digest): { 'Docker-Content-Digest': Digest; 'Accept-Ranges': string; ETag: string } {
+  return { 'Docker-Content-Digest': digest, 'Accept-Ranges': 'bytes', ETag: `"${digest}"` };
+}
+
 function jsonAnswer(value: object, headers: Answer['headers'], contentType = 'application/json'): Answer {
   const body = Buffer.from(JSON.stringify(value));
   return { status: 200, headers: { 'Content-Type': contentType, 'Content-Length': body.length, ...headers }, body };
@@ -200,5 +191,6 @@ function jsonAnswer(value: object, headers: Answer['headers'], contentType = 'ap
 
 function isUnchanged(message: IncomingMessage, etag: string): boolean {
   const header = message.headers['if-none-match'];
-  return header !== undefined && header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
+  if (header === undefined) return false;
+  return header.trim() === '*' || header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
 }

@@ -53,11 +53,15 @@ const CODES: Record<Exclude<UpstreamErrorCode, 'NOT_FOUND'>, RegistryErrorCode> 
   TIMEOUT: 'UPSTREAM_TIMEOUT',
 };
 
+/** What a client is told to wait when the upstream refused for its rate limit without saying for how long. */
+const RATE_LIMITED_MS = 60_000;
+
 /** Gives an error from below this layer's words; what is none of ours stays as it is. */
 export function toRegistryError(error: unknown, missing: Subject): unknown {
   if (error instanceof UpstreamError) {
     const code = error.code === 'NOT_FOUND' ? missing : CODES[error.code];
-    return new RegistryError(code, error.message, { retryAfterMs: error.retryAfterMs, cause: error });
+    const retryAfterMs = error.retryAfterMs ?? (code === 'RATE_LIMITED' ? RATE_LIMITED_MS : undefined);
+    return new RegistryError(code, error.message, { retryAfterMs, cause: error });
   }
   if (error instanceof ContentError || error instanceof MetadataError) {
     return new RegistryError('STORE_FAILED', error.message, { cause: error });

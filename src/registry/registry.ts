@@ -5,9 +5,11 @@ import { Blobs } from './blobs.ts';
 import { Fills } from './fill/fills.ts';
 import { HotManifests } from './hot-manifests.ts';
 import { Listings } from './listings.ts';
+import { ManifestShelf } from './manifest-shelf.ts';
 import { Manifests } from './manifests.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { Reconciliation } from './reconciliation.ts';
+import { SeenTags } from './seen-tags.ts';
 import type { Upstreams } from './upstreams.ts';
 
 export interface RegistryOptions {
@@ -47,17 +49,19 @@ export class Registry implements AsyncDisposable {
     });
     this.blobs = new Blobs({ store, index, upstreams, fills: this.#fills, telemetry, notFoundForMs });
     this.#readAhead = new ReadAhead(this.blobs, telemetry);
-    this.manifests = new Manifests({
+    const seen = new SeenTags();
+    const shelf = new ManifestShelf({
       store,
       index,
       upstreams,
       telemetry,
-      notFoundForMs,
+      seen,
       hot: new HotManifests(store, options.hotManifestBytes),
       onFetched: (repository, manifest) => {
         if (options.readAhead) this.#readAhead.add(repository, manifest);
       },
     });
+    this.manifests = new Manifests({ index, upstreams, telemetry, notFoundForMs, seen, shelf });
     this.listings = new Listings({ index, upstreams, manifests: this.manifests, telemetry });
     this.reconciliation = new Reconciliation({ store, index, upstreams, blobs: this.blobs, telemetry });
   }

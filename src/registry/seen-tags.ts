@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Digest } from '../oci/digest.ts';
-import type { ManifestAnswer } from './manifests.ts';
+import type { ManifestAnswer } from './manifest-answer.ts';
 
 const MAX_ENTRIES = 10_000;
 /** A client that asked for a tag's digest fetches that digest soon, or never. */

@@ -35,7 +35,7 @@ test('kill -9 twenty times during a fill: nothing wrong is served, nothing is lo
     const partial = ask(entrepot, `/v2/library/app/blobs/${blob}`);
     const settled = partial.catch(() => undefined);
     // Different moments, the same each time.
-    await sleep(60 + ((round * 53) % 190));
+    await sleep(round % 5 === 4 ? 40 : 270 + ((round * 53) % 190));
     await entrepot.kill();
     const answer = await settled;
     if (answer === undefined) continue;
@@ -44,16 +44,14 @@ test('kill -9 twenty times during a fill: nothing wrong is served, nothing is lo
     expect(answer.body.equals(bytes.subarray(0, answer.body.length)), `right bytes in round ${round}`).toBe(true);
     reached = Math.max(reached, answer.body.length);
   }
-  expect(reached, 'later lives go on where earlier ones ended').toBeGreaterThan(512 * 1024);
+  expect(reached, 'later lives go on where earlier ones ended').toBeGreaterThan(1024 * 1024);
   expect(origin.requestCount({ path: blob, range: true })).toBeGreaterThan(0);
 
   origin.clearFaults();
   await using last = await startEntrepot({ config });
   expectContent(await ask(last, `/v2/library/app/blobs/${blob}`), blob);
-  console.info(
-    `kill -9: upstream bytes / size = ${(origin.blobBytesSent(blob) / SIZE).toFixed(3)}, reached ${reached}`,
-  );
-  expect(origin.blobBytesSent(blob)).toBeLessThan(SIZE * 1.25);
+  // What came after the last ledger is fetched again: up to 250 ms of each life. Without resuming it would be 2.3.
+  expect(origin.blobBytesSent(blob)).toBeLessThan(SIZE * 1.5);
   await origin.stop();
   expectCached(await ask(last, `/v2/library/app/blobs/${blob}`), blob);
   expectCached(await ask(last, `/v2/library/app/manifests/${image.digest}`), image.digest);

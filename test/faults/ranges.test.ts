@@ -95,7 +95,8 @@ describe.concurrent('a range', () => {
     origin.fault({ path: '/blobs/' }, { kind: 'slow', bytesPerSecond: 100_000 });
     const controller = new AbortController();
     const url = `${mirror.url}${REPOSITORY}/blobs/${blob}`;
-    const wanted = ranges ? [300_000, 399_990] : [20_000, 50_000];
+    // Not the very last bytes: those wait for the digest.
+    const wanted = ranges ? [300_000, 250_000] : [20_000, 50_000];
     const whole = fetch(url, { signal: controller.signal }).then(async (response) => response.bytes());
     for (const first of wanted) {
       const answer = await ask(mirror, `${REPOSITORY}/blobs/${blob}`, {

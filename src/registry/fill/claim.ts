@@ -10,8 +10,8 @@ export interface Claim {
   endBytes: number;
   /** Ask with Range, or for the whole blob. */
   readonly isRanged: boolean;
-  /** Speed so far; undefined until the upstream has answered. */
-  bytesPerMs: number | undefined;
+  /** When the upstream began to answer; undefined until then. Of the same clock as {@link FillState.nowMs}. */
+  answeredAtMs: number | undefined;
 }
 
 /** What is known when the next request of a fill is chosen. */
@@ -24,6 +24,7 @@ export interface FillState {
   readonly wanted: readonly number[];
   /** Does the upstream honour Range? Undefined: not tried yet. */
   readonly honoursRange: boolean | undefined;
+  readonly nowMs: number;
   /** Requests at once for a blob that nobody waits for at a special place. */
   readonly connections: number;
 }
@@ -44,6 +45,8 @@ const MIN_SEGMENT_BYTES = 8 * 1024 * 1024;
 const MAX_SEGMENT_BYTES = 64 * 1024 * 1024;
 /** A client waits at most this long for a running request to reach its offset before it gets one of its own. */
 const PATIENCE_MS = 450;
+/** A speed that is measured over less time than this says nothing. */
+const SPEED_AFTER_MS = 150;
 /** Clients that wait at many places may multiply a fill's requests by this. */
 const DEMAND_FACTOR = 4;
 
@@ -72,7 +75,7 @@ function chooseForWaiting(state: FillState, sizeBytes: number): Choice | undefin
     if (!covering) {
       const gap = gapAt(state, wanted, sizeBytes);
       if (gap && gap[0] === wanted) return choice(state, gap, sizeBytes);
-    } else if (isTooFar(covering, wanted)) {
+    } else if (isTooFar(covering, wanted, state.nowMs)) {
       return {
         startBytes: wanted,
         endBytes: Math.min(covering.endBytes, sizeBytes),
@@ -107,7 +110,9 @@ function gapAt(state: FillState, from: number, sizeBytes: number): Interval | un
   return taken.firstGap(from, sizeBytes);
 }
 
-function isTooFar(claim: Claim, wanted: number): boolean {
-  if (claim.bytesPerMs === undefined) return false;
-  return wanted > claim.positionBytes && (wanted - claim.positionBytes) / claim.bytesPerMs > PATIENCE_MS;
+function isTooFar(claim: Claim, wanted: number, nowMs: number): boolean {
+  const elapsedMs = claim.answeredAtMs === undefined ? 0 : nowMs - claim.answeredAtMs;
+  if (elapsedMs < SPEED_AFTER_MS || wanted === claim.positionBytes) return false;
+  const bytesPerMs = (claim.positionBytes - claim.startBytes) / elapsedMs;
+  return (wanted - claim.positionBytes) / bytesPerMs > PATIENCE_MS;
 }

@@ -32,9 +32,6 @@ export interface TransferOptions {
   readonly onFail: (error: unknown) => void;
 }
 
-/** A speed that is measured over less time than this says nothing. */
-const SPEED_AFTER_MS = 200;
-
 /** Brings a blob's bytes from upstreams into an ingest: by several requests, out of order, and again when they break. */
 export class Transfer {
   readonly #options: TransferOptions;
@@ -98,6 +95,7 @@ export class Transfer {
         claims: [...this.#claims],
         wanted: this.#options.wanted(),
         honoursRange: this.#honoursRange,
+        nowMs: performance.now(),
         connections: this.#options.connections(),
       });
       if (!choice) return;
@@ -107,7 +105,7 @@ export class Transfer {
 
   async #fetch(choice: Choice, ingest: Ingest): Promise<void> {
     const { startBytes, endBytes, isRanged } = choice;
-    const claim: Claim = { startBytes, positionBytes: startBytes, endBytes, isRanged, bytesPerMs: undefined };
+    const claim: Claim = { startBytes, positionBytes: startBytes, endBytes, isRanged, answeredAtMs: undefined };
     if (choice.takenFrom) choice.takenFrom.endBytes = startBytes;
     this.#claims.add(claim);
     const source = this.#sources[0];
@@ -149,7 +147,7 @@ export class Transfer {
 
   async #write(stream: BlobStream, claim: Claim, ingest: Ingest): Promise<void> {
     const { startBytes, endBytes } = claim;
-    const startedAt = performance.now();
+    claim.answeredAtMs = performance.now();
     const writer = new WriteBehind(startBytes, async (chunks, positionBytes) => {
       await writeMissing(ingest, chunks, positionBytes);
       this.#failedAttempts = 0;
@@ -158,8 +156,6 @@ export class Transfer {
     for await (const chunk of stream.body) {
       const wanted = chunk.subarray(0, Math.max(0, claim.endBytes - claim.positionBytes));
       claim.positionBytes += wanted.length;
-      const elapsedMs = performance.now() - startedAt;
-      if (elapsedMs > SPEED_AFTER_MS) claim.bytesPerMs = (claim.positionBytes - startBytes) / elapsedMs;
       await writer.push(wanted);
       // Only when another request took the rest over: an answer that is read to its end leaves its connection usable.
       if (claim.endBytes < endBytes && claim.positionBytes >= claim.endBytes) break;

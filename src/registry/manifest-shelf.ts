@@ -1,0 +1,116 @@
+import type { ContentStore } from '../content/content-store.ts';
+import type { ManifestRow, MetadataIndex } from '../metadata/metadata-index.ts';
+import type { Digest } from '../oci/digest.ts';
+import { parseManifest, type ParsedManifest } from '../oci/manifest.ts';
+import { referenceText, type Reference } from '../oci/reference.ts';
+import type { Repository } from '../oci/repository.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { FetchedManifest } from '../upstream/upstream.ts';
+import { SingleFlight } from '../util/single-flight.ts';
+import type { HotManifests } from './hot-manifests.ts';
+import type { ManifestAnswer, ManifestDepth } from './manifest-answer.ts';
+import type { Outcome } from './outcome.ts';
+import type { SeenTags } from './seen-tags.ts';
+import type { Upstreams } from './upstreams.ts';
+
+export interface ManifestShelfOptions {
+  readonly store: ContentStore;
+  readonly index: MetadataIndex;
+  readonly upstreams: Upstreams;
+  readonly hot: HotManifests;
+  readonly telemetry: Telemetry;
+  readonly seen: SeenTags;
+  /** A manifest that was not here before came for a client. */
+  readonly onFetched: (repository: Repository, manifest: ParsedManifest) => void;
+}
+
+/** Manifests in the store: giving them out, and getting them in from upstreams. */
+export class ManifestShelf {
+  readonly #options: ManifestShelfOptions;
+  readonly #fetches = new SingleFlight<ManifestAnswer>();
+
+  constructor(options: ManifestShelfOptions) {
+    this.#options = options;
+  }
+
+  /** An answer from the store; undefined when its bytes are not what they should be, which the index then learns. */
+  async answer(
+    row: ManifestRow,
+    outcome: Outcome,
+    sinceMs: number,
+    depth: ManifestDepth,
+  ): Promise<ManifestAnswer | undefined> {
+    const { hot, index, store, telemetry } = this.#options;
+    const { digest, mediaType, sizeBytes } = row;
+    const bytes = depth === 'head' ? hot.peek(digest) : await hot.get(digest);
+    if (!bytes && depth === 'whole') {
+      telemetry.contentLost({ digest, reason: 'a manifest is missing or damaged' });
+      await store.remove(digest);
+      await index.removeBlob(digest);
+      return undefined;
+    }
+    return { digest, mediaType, sizeBytes, outcome, ageMs: Math.max(0, Date.now() - sinceMs), bytes };
+  }
+
+  /** Fetches a manifest and keeps it, once for all who ask meanwhile. @throws UpstreamError */
+  fetch(repository: Repository, reference: Reference): Promise<ManifestAnswer> {
+    return this.#fetches.run(`${repository.name}@${referenceText(reference)}`, async () => {
+      const { upstream } = this.#options.upstreams.get(repository.registry);
+      const fetched = await upstream.getManifest(repository.path, reference);
+      const isStored = await this.#keep(repository, reference, fetched);
+      return {
+        digest: fetched.digest,
+        mediaType: fetched.mediaType,
+        sizeBytes: fetched.bytes.length,
+        outcome: isStored ? 'miss' : 'bypass',
+        ageMs: 0,
+        bytes: fetched.bytes,
+      };
+    });
+  }
+
+  /**
+   * Makes a manifest whose bytes came from another repository part of this one too: that the upstream has it here is
+   * all there is to ask. @throws UpstreamError
+   */
+  adopt(repository: Repository, digest: Digest): Promise<ManifestAnswer> {
+    return this.#fetches.run(`${repository.name}@${digest} adopted`, async () => {
+      const reference = { kind: 'digest', digest } as const;
+      const { upstream } = this.#options.upstreams.get(repository.registry);
+      const { mediaType } = await upstream.headManifest(repository.path, reference);
+      const bytes = await this.#options.hot.get(digest);
+      if (!bytes || mediaType === undefined) return this.fetch(repository, reference);
+      await this.#keep(repository, reference, { digest, mediaType, bytes });
+      return { digest, mediaType, sizeBytes: bytes.length, outcome: 'revalidated', ageMs: 0, bytes };
+    });
+  }
+
+  /** Bytes first, then one transaction. A disk that refuses costs the copy, not the client its answer. */
+  async #keep(repository: Repository, reference: Reference, fetched: FetchedManifest): Promise<boolean> {
+    const { store, hot, index, telemetry, seen } = this.#options;
+    const { digest, mediaType, bytes } = fetched;
+    const manifest = parseManifest(bytes, mediaType);
+    const tags = new Set(seen.tagsOf(repository.name, digest));
+    if (reference.kind === 'tag') tags.add(reference.tag);
+    let isStored = true;
+    try {
+      await store.put(digest, bytes);
+      await index.putManifest({
+        repository: repository.name,
+        digest,
+        mediaType,
+        sizeBytes: bytes.length,
+        artifactType: manifest.artifactType,
+        references: manifest.references,
+        tags: [...tags],
+        atMs: Date.now(),
+      });
+      hot.set(digest, bytes);
+    } catch (error) {
+      telemetry.storeFailed({ digest, error });
+      isStored = false;
+    }
+    this.#options.onFetched(repository, manifest);
+    return isStored;
+  }
+}
