@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { Command, CommanderError } from 'commander';
 import { checkConfig } from './check-config.ts';
+import { VERSION } from '../version.ts';
 import { chooseConfig } from './config-file.ts';
 import { EXIT_CODE } from './exit-code.ts';
 import { serve } from './serve.ts';
@@ -12,7 +12,7 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
   let exitCode: number = EXIT_CODE.ok;
   const program = new Command('entrepot')
     .description('Pull-through caching mirror for OCI and Docker registries')
-    .version(await packageVersion())
+    .version(VERSION)
     .exitOverride();
   program
     .command('serve')
@@ -37,9 +37,4 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     console.error(error);
     return EXIT_CODE.failed;
   }
-}
-
-async function packageVersion(): Promise<string> {
-  const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

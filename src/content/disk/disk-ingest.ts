@@ -11,7 +11,7 @@ import { SharedFile } from './shared-file.ts';
 
 /** A crash loses the pieces that came after the last ledger: at most this many bytes, or this much time's worth. */
 const LEDGER_BYTES = 8 * 1024 * 1024;
-const LEDGER_MS = 250;
+const LEDGER_MS = 100;
 /** The hash worker is told of progress in steps of this size: a message for every packet would cost more than hashing. */
 const HASH_STEP_BYTES = 1024 * 1024;
 
