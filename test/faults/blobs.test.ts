@@ -11,23 +11,27 @@ import {
 } from './support/expectations.ts';
 import { ANSWER_FAULTS, BROKEN_BODIES, WRONG_BODIES } from './support/named-faults.ts';
 import { setStage } from './support/stage.ts';
+import { stagePool } from './support/stage-pool.ts';
 
-const REPOSITORY = '/v2/library/app';
+const stages = stagePool();
+/** A fill that has begun is tried again six times. */
+const impatient = stagePool({ upstream: { freshFor: '0s', retries: 0, timeouts: { stall: '200ms' } } });
+
 const SIZE = 300_000;
 
 describe.concurrent('a blob that is not cached', () => {
   const requests: AskOptions[] = [{}, { method: 'HEAD' }, { headers: { Range: 'bytes=100-' } }];
   test.each(ANSWER_FAULTS)('is a gateway error on $name, and comes afterwards', async ({ fault }) => {
-    await using stage = await setStage();
+    await using stage = await stages.take();
     const { origin, mirror } = stage;
-    for (const [seed, request] of requests.entries()) {
-      const blob = origin.addBlob(seededBytes(SIZE, seed));
+    for (const [seed, request] of (fault.kind === 'stall' ? requests.slice(0, 1) : requests).entries()) {
+      const blob = origin.addBlob(seededBytes(SIZE, stage.seed + seed));
       origin.fault({ path: '/blobs/' }, fault);
-      const refused = await ask(mirror, `${REPOSITORY}/blobs/${blob}`, request);
+      const refused = await ask(mirror, `${stage.path}/blobs/${blob}`, request);
       if (request.method === 'HEAD') expect(GATEWAY_ERRORS).toContain(refused.status);
       else expectError(refused, GATEWAY_ERRORS);
       origin.clearFaults();
-      expectContent(await ask(mirror, `${REPOSITORY}/blobs/${blob}`), blob);
+      expectContent(await ask(mirror, `${stage.path}/blobs/${blob}`), blob);
     }
   });
 
@@ -36,78 +40,78 @@ describe.concurrent('a blob that is not cached', () => {
     { name: 'an end after the headers', fault: { kind: 'truncate', afterBytes: 0 } as const },
     { name: 'silence after the headers', fault: { kind: 'stall', afterBytes: 0 } as const },
   ])('fails cleanly on $name again and again, and comes afterwards', async ({ fault }) => {
-    await using stage = await setStage();
+    await using stage = await impatient.take();
     const { origin, mirror } = stage;
-    const blob = origin.addBlob(seededBytes(SIZE, 'blob'));
+    const blob = origin.addBlob(seededBytes(SIZE, stage.seed));
     origin.fault({ path: '/blobs/' }, fault);
 
-    expectCleanFailure(await ask(mirror, `${REPOSITORY}/blobs/${blob}`), SIZE);
+    expectCleanFailure(await ask(mirror, `${stage.path}/blobs/${blob}`), SIZE);
     origin.clearFaults();
-    expectContent(await ask(mirror, `${REPOSITORY}/blobs/${blob}`), blob);
+    expectContent(await ask(mirror, `${stage.path}/blobs/${blob}`), blob);
   });
 
   test.each(
     [...ANSWER_FAULTS, ...BROKEN_BODIES].filter(({ fault }) => fault.kind !== 'stall' || fault.afterBytes !== -1),
   )('comes whole, each byte once, if $name happens once', async ({ fault }) => {
-    await using stage = await setStage();
+    await using stage = await stages.take();
     const { origin, mirror } = stage;
-    const blob = origin.addBlob(seededBytes(SIZE, 'blob'));
+    const blob = origin.addBlob(seededBytes(SIZE, stage.seed));
     const late = 'afterBytes' in fault && fault.afterBytes === 100 ? { ...fault, afterBytes: 200_000 } : fault;
     origin.fault({ path: '/blobs/' }, late, { times: 1 });
 
-    expectContent(await ask(mirror, `${REPOSITORY}/blobs/${blob}`), blob);
+    expectContent(await ask(mirror, `${stage.path}/blobs/${blob}`), blob);
     expect(origin.blobBytesSent(blob)).toBeLessThanOrEqual(SIZE * 1.02);
-    expectCached(await ask(mirror, `${REPOSITORY}/blobs/${blob}`), blob);
+    expectCached(await ask(mirror, `${stage.path}/blobs/${blob}`), blob);
   });
 
   test.each(BROKEN_BODIES)('comes whole after $name though upstream knows no ranges', async ({ fault }) => {
     await using stage = await setStage({ from: { ranges: false } });
     const { origin, mirror } = stage;
-    const blob = origin.addBlob(seededBytes(SIZE, 'blob'));
+    const blob = origin.addBlob(seededBytes(SIZE, stage.seed));
     origin.fault(
       { path: '/blobs/' },
       { ...fault, ...('afterBytes' in fault && { afterBytes: 200_000 }) },
       { times: 1 },
     );
 
-    expectContent(await ask(mirror, `${REPOSITORY}/blobs/${blob}`), blob);
+    expectContent(await ask(mirror, `${stage.path}/blobs/${blob}`), blob);
   });
 
   test('comes whole though upstream breaks the connection every 40,000 bytes', async () => {
-    await using stage = await setStage();
+    await using stage = await stages.take();
     const { origin, mirror } = stage;
-    const blob = origin.addBlob(seededBytes(SIZE, 'blob'));
+    const blob = origin.addBlob(seededBytes(SIZE, stage.seed));
     origin.fault({ path: '/blobs/' }, { kind: 'reset', afterBytes: 40_000 });
 
-    expectContent(await ask(mirror, `${REPOSITORY}/blobs/${blob}`), blob);
+    expectContent(await ask(mirror, `${stage.path}/blobs/${blob}`), blob);
     expect(origin.blobBytesSent(blob)).toBeLessThanOrEqual(SIZE * 1.02);
   });
 
   test('comes whole though upstream tells no length', async () => {
-    await using stage = await setStage();
+    await using stage = await stages.take();
     const { origin, mirror } = stage;
-    const image = buildImage(origin, 'library/app', 'v1', { layers: [SIZE] });
-    const alone = origin.addBlob(seededBytes(SIZE, 'of no manifest'));
+    const image = buildImage(origin, stage.name, 'v1', { seed: stage.seed, layers: [SIZE] });
+    const alone = origin.addBlob(seededBytes(SIZE, stage.seed + 1));
     origin.fault({ path: '/blobs/' }, { kind: 'noLength' });
 
-    await ask(mirror, `${REPOSITORY}/manifests/v1`);
+    await ask(mirror, `${stage.path}/manifests/v1`);
     for (const blob of [...image.layers, alone]) {
-      const answer = await ask(mirror, `${REPOSITORY}/blobs/${blob}`);
+      const answer = await ask(mirror, `${stage.path}/blobs/${blob}`);
       expect(answer.status).toBe(200);
       expect(answer.whole).toBe(true);
-      expectContent(await ask(mirror, `${REPOSITORY}/blobs/${blob}`), blob);
+      expectContent(await ask(mirror, `${stage.path}/blobs/${blob}`), blob);
     }
   });
 
   test('is 404 BLOB_UNKNOWN only where upstream says so', async () => {
-    await using stage = await setStage();
+    await using stage = await stages.take();
     const { origin, mirror } = stage;
-    const blob = origin.addBlob(seededBytes(SIZE, 'blob'));
+    const blob = origin.addBlob(seededBytes(SIZE, stage.seed));
     origin.deleteBlob(blob);
 
-    expectError(await ask(mirror, `${REPOSITORY}/blobs/${blob}`), 404, 'BLOB_UNKNOWN');
-    origin.addBlob(seededBytes(SIZE, 'blob'));
-    expectContent(await ask(mirror, `${REPOSITORY}/blobs/${blob}`), blob);
+    expectError(await ask(mirror, `${stage.path}/blobs/${blob}`), 404, 'BLOB_UNKNOWN');
+    origin.addBlob(seededBytes(SIZE, stage.seed));
+    expectContent(await ask(mirror, `${stage.path}/blobs/${blob}`), blob);
   });
 });
 
@@ -117,53 +121,53 @@ describe.concurrent('wrong bytes for a blob', () => {
     test.each(WRONG_BODIES)(
       `${size}: $name never end as if all were well, and the next try succeeds`,
       async ({ fault }) => {
-        await using stage = await setStage();
+        await using stage = await stages.take();
         const { origin, mirror } = stage;
-        const image = buildImage(origin, 'library/app', 'v1', { layers: [50_000] });
+        const image = buildImage(origin, stage.name, 'v1', { seed: stage.seed, layers: [50_000] });
         const [layer = ''] = image.layers;
-        if (known) await ask(mirror, `${REPOSITORY}/manifests/v1`);
+        if (known) await ask(mirror, `${stage.path}/manifests/v1`);
         origin.fault({ path: '/blobs/' }, fault);
 
-        const clients = [1, 2, 3].map(async () => ask(mirror, `${REPOSITORY}/blobs/${layer}`));
+        const clients = [1, 2, 3].map(async () => ask(mirror, `${stage.path}/blobs/${layer}`));
         for (const answer of await Promise.all(clients)) expectCleanFailure(answer, 60_000);
         origin.clearFaults();
-        expectContent(await ask(mirror, `${REPOSITORY}/blobs/${layer}`), layer);
+        expectContent(await ask(mirror, `${stage.path}/blobs/${layer}`), layer);
       },
     );
   }
 
   test('at the end are not served to a client that asks only for the end', async () => {
-    await using stage = await setStage();
+    await using stage = await stages.take();
     const { origin, mirror } = stage;
-    const blob = origin.addBlob(seededBytes(SIZE, 'blob'));
+    const blob = origin.addBlob(seededBytes(SIZE, stage.seed));
     origin.fault({ path: '/blobs/' }, { kind: 'corrupt', at: 1_000_000 });
 
     const headers = { Range: 'bytes=-10' };
-    const answer = await ask(mirror, `${REPOSITORY}/blobs/${blob}`, { headers });
+    const answer = await ask(mirror, `${stage.path}/blobs/${blob}`, { headers });
     if (answer.status === 206) expect(answer.whole && answer.body.length === 10).toBe(false);
     else expectError(answer, GATEWAY_ERRORS);
     origin.clearFaults();
-    const again = await ask(mirror, `${REPOSITORY}/blobs/${blob}`, { headers });
-    expect(again.body).toEqual(seededBytes(SIZE, 'blob').subarray(-10));
-    expectContent(await ask(mirror, `${REPOSITORY}/blobs/${blob}`), blob);
+    const again = await ask(mirror, `${stage.path}/blobs/${blob}`, { headers });
+    expect(again.body).toEqual(seededBytes(SIZE, stage.seed).subarray(-10));
+    expectContent(await ask(mirror, `${stage.path}/blobs/${blob}`), blob);
   });
 
   test('which come with a resumed part are found', async () => {
-    await using stage = await setStage();
+    await using stage = await stages.take();
     const { origin, mirror } = stage;
-    const blob = origin.addBlob(seededBytes(SIZE, 'blob'));
+    const blob = origin.addBlob(seededBytes(SIZE, stage.seed));
     origin.fault({ path: '/blobs/', range: false }, { kind: 'reset', afterBytes: 100_000 });
     origin.fault({ path: '/blobs/', range: true }, { kind: 'corrupt', at: 5 });
 
-    expectCleanFailure(await ask(mirror, `${REPOSITORY}/blobs/${blob}`), SIZE);
+    expectCleanFailure(await ask(mirror, `${stage.path}/blobs/${blob}`), SIZE);
     origin.clearFaults();
-    expectContent(await ask(mirror, `${REPOSITORY}/blobs/${blob}`), blob);
+    expectContent(await ask(mirror, `${stage.path}/blobs/${blob}`), blob);
   });
 
   test('which come because upstream answers another range than was asked for are found', async () => {
-    await using stage = await setStage();
+    await using stage = await stages.take();
     const { origin, mirror } = stage;
-    const bytes = seededBytes(SIZE, 'blob');
+    const bytes = seededBytes(SIZE, stage.seed);
     const blob = origin.addBlob(bytes);
     origin.fault({ path: '/blobs/', range: false }, { kind: 'reset', afterBytes: 100_000 }, { times: 1 });
     origin.fault(
@@ -178,27 +182,27 @@ describe.concurrent('wrong bytes for a blob', () => {
       },
     );
 
-    const answer = await ask(mirror, `${REPOSITORY}/blobs/${blob}`);
+    const answer = await ask(mirror, `${stage.path}/blobs/${blob}`);
     if (answer.whole && answer.status === 200) expectContent(answer, blob);
     else expectCleanFailure(answer, SIZE);
     origin.clearFaults();
-    expectContent(await ask(mirror, `${REPOSITORY}/blobs/${blob}`), blob);
+    expectContent(await ask(mirror, `${stage.path}/blobs/${blob}`), blob);
   });
 });
 
 describe.concurrent('a blob that is cached', () => {
   test.each([...ANSWER_FAULTS, ...BROKEN_BODIES, ...WRONG_BODIES])('is served on $name', async ({ fault }) => {
-    await using stage = await setStage();
+    await using stage = await stages.take();
     const { origin, mirror } = stage;
-    const blob = origin.addBlob(seededBytes(SIZE, 'blob'));
-    expectContent(await ask(mirror, `${REPOSITORY}/blobs/${blob}`), blob);
+    const blob = origin.addBlob(seededBytes(SIZE, stage.seed));
+    expectContent(await ask(mirror, `${stage.path}/blobs/${blob}`), blob);
     origin.fault({}, fault, { beforeAuth: true });
     origin.resetCounts();
 
-    expectCached(await ask(mirror, `${REPOSITORY}/blobs/${blob}`), blob);
-    const part = await ask(mirror, `${REPOSITORY}/blobs/${blob}`, { headers: { Range: 'bytes=-5' } });
+    expectCached(await ask(mirror, `${stage.path}/blobs/${blob}`), blob);
+    const part = await ask(mirror, `${stage.path}/blobs/${blob}`, { headers: { Range: 'bytes=-5' } });
     expect(part.status).toBe(206);
-    expect(part.body).toEqual(seededBytes(SIZE, 'blob').subarray(-5));
+    expect(part.body).toEqual(seededBytes(SIZE, stage.seed).subarray(-5));
     expect(origin.requestCount({ path: '/blobs/' })).toBe(0);
   });
 });

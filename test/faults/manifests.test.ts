@@ -4,53 +4,54 @@ import { ask } from './support/ask.ts';
 import { expectCached, expectContent, expectError, GATEWAY_ERRORS } from './support/expectations.ts';
 import { ANSWER_FAULTS, BROKEN_BODIES, WRONG_BODIES } from './support/named-faults.ts';
 import { setStage } from './support/stage.ts';
+import { stagePool } from './support/stage-pool.ts';
 
-const REPOSITORY = '/v2/library/app';
+const stages = stagePool();
 
 describe.concurrent('a manifest that is not cached', () => {
   test.each([...ANSWER_FAULTS, ...BROKEN_BODIES, ...WRONG_BODIES])(
     'is a gateway error on $name, by tag and by digest, and comes when upstream is well again',
     async ({ fault }) => {
-      await using stage = await setStage();
+      await using stage = await stages.take();
       const { origin, mirror } = stage;
-      const image = buildImage(origin, 'library/app', 'v1');
-      const other = buildImage(origin, 'library/app', undefined, { seed: 2 });
+      const image = buildImage(origin, stage.name, 'v1', { seed: stage.seed });
+      const other = buildImage(origin, stage.name, undefined, { seed: stage.seed + 2 });
       origin.fault({ path: '/manifests/' }, fault);
 
-      expectError(await ask(mirror, `${REPOSITORY}/manifests/v1`), GATEWAY_ERRORS);
+      expectError(await ask(mirror, `${stage.path}/manifests/v1`), GATEWAY_ERRORS);
       origin.clearFaults();
-      expectContent(await ask(mirror, `${REPOSITORY}/manifests/v1`), image.digest);
+      expectContent(await ask(mirror, `${stage.path}/manifests/v1`), image.digest);
 
       origin.fault({ path: '/manifests/' }, fault);
-      expectError(await ask(mirror, `${REPOSITORY}/manifests/${other.digest}`), GATEWAY_ERRORS);
+      expectError(await ask(mirror, `${stage.path}/manifests/${other.digest}`), GATEWAY_ERRORS);
       origin.clearFaults();
-      expectContent(await ask(mirror, `${REPOSITORY}/manifests/${other.digest}`), other.digest);
+      expectContent(await ask(mirror, `${stage.path}/manifests/${other.digest}`), other.digest);
     },
   );
 
   // Silence isn't tried again: after one of 30 s the client is gone (containerd's own limit is 30 s).
   const tried = [...ANSWER_FAULTS, ...BROKEN_BODIES].filter(({ fault }) => fault.kind !== 'stall');
   test.each(tried)('comes at once if $name happens only once', async ({ fault }) => {
-    await using stage = await setStage();
+    await using stage = await stages.take();
     const { origin, mirror } = stage;
-    const image = buildImage(origin, 'library/app', 'v1');
+    const image = buildImage(origin, stage.name, 'v1', { seed: stage.seed });
     origin.fault({ path: '/manifests/' }, fault, { times: 1 });
 
-    expectContent(await ask(mirror, `${REPOSITORY}/manifests/v1`), image.digest);
+    expectContent(await ask(mirror, `${stage.path}/manifests/v1`), image.digest);
   });
 
   test.each(ANSWER_FAULTS)('is a gateway error to HEAD on $name', async ({ fault }) => {
-    await using stage = await setStage();
+    await using stage = await stages.take();
     const { origin, mirror } = stage;
-    const image = buildImage(origin, 'library/app', 'v1');
+    const image = buildImage(origin, stage.name, 'v1', { seed: stage.seed });
     origin.fault({}, fault);
-    const refused = await ask(mirror, `${REPOSITORY}/manifests/v1`, { method: 'HEAD' });
+    const refused = await ask(mirror, `${stage.path}/manifests/v1`, { method: 'HEAD' });
     expect(GATEWAY_ERRORS).toContain(refused.status);
     expect(refused.headers['content-type']).toMatch(/^application\/json/);
     expect(refused.body.length).toBe(0);
 
     origin.clearFaults();
-    const found = await ask(mirror, `${REPOSITORY}/manifests/v1`, { method: 'HEAD' });
+    const found = await ask(mirror, `${stage.path}/manifests/v1`, { method: 'HEAD' });
     expect(found.status).toBe(200);
     expect(found.headers['docker-content-digest']).toBe(image.digest);
     expect(found.headers['content-length']).toBe(String(image.bytes.length));
@@ -61,15 +62,15 @@ describe.concurrent('a manifest that is cached', () => {
   test.each([...ANSWER_FAULTS, ...BROKEN_BODIES, ...WRONG_BODIES])(
     'is served by tag and by digest on $name',
     async ({ fault }) => {
-      await using stage = await setStage();
+      await using stage = await stages.take();
       const { origin, mirror } = stage;
-      const image = buildImage(origin, 'library/app', 'v1');
-      expectContent(await ask(mirror, `${REPOSITORY}/manifests/v1`), image.digest);
+      const image = buildImage(origin, stage.name, 'v1', { seed: stage.seed });
+      expectContent(await ask(mirror, `${stage.path}/manifests/v1`), image.digest);
       origin.fault({}, fault, { beforeAuth: true });
 
-      expectCached(await ask(mirror, `${REPOSITORY}/manifests/v1`), image.digest);
-      expectCached(await ask(mirror, `${REPOSITORY}/manifests/${image.digest}`), image.digest);
-      const head = await ask(mirror, `${REPOSITORY}/manifests/v1`, { method: 'HEAD' });
+      expectCached(await ask(mirror, `${stage.path}/manifests/v1`), image.digest);
+      expectCached(await ask(mirror, `${stage.path}/manifests/${image.digest}`), image.digest);
+      const head = await ask(mirror, `${stage.path}/manifests/v1`, { method: 'HEAD' });
       expect(head.status).toBe(200);
       expect(head.headers['docker-content-digest']).toBe(image.digest);
     },
@@ -78,17 +79,17 @@ describe.concurrent('a manifest that is cached', () => {
   test.each([...ANSWER_FAULTS, ...BROKEN_BODIES, ...WRONG_BODIES])(
     'is served while the new one behind its tag fails with $name, and then the new one',
     async ({ fault }) => {
-      await using stage = await setStage();
+      await using stage = await stages.take();
       const { origin, mirror } = stage;
-      const old = buildImage(origin, 'library/app', 'v1');
-      expectContent(await ask(mirror, `${REPOSITORY}/manifests/v1`), old.digest);
-      const young = buildImage(origin, 'library/app', 'v1', { seed: 2 });
+      const old = buildImage(origin, stage.name, 'v1', { seed: stage.seed });
+      expectContent(await ask(mirror, `${stage.path}/manifests/v1`), old.digest);
+      const young = buildImage(origin, stage.name, 'v1', { seed: stage.seed + 2 });
       origin.fault({ method: 'GET' }, fault);
 
-      expectCached(await ask(mirror, `${REPOSITORY}/manifests/v1`), old.digest);
+      expectCached(await ask(mirror, `${stage.path}/manifests/v1`), old.digest);
       origin.clearFaults();
-      expectContent(await ask(mirror, `${REPOSITORY}/manifests/v1`), young.digest);
-      expectCached(await ask(mirror, `${REPOSITORY}/manifests/${old.digest}`), old.digest);
+      expectContent(await ask(mirror, `${stage.path}/manifests/v1`), young.digest);
+      expectCached(await ask(mirror, `${stage.path}/manifests/${old.digest}`), old.digest);
     },
   );
 });
@@ -102,31 +103,31 @@ describe.concurrent('an upstream that is not quite up to the spec', () => {
   ])('is pulled from though it $name', async ({ from }) => {
     await using stage = await setStage({ from });
     const { origin, mirror } = stage;
-    const image = buildImage(origin, 'library/app', 'v1');
-    const head = await ask(mirror, `${REPOSITORY}/manifests/v1`, { method: 'HEAD' });
+    const image = buildImage(origin, stage.name, 'v1', { seed: stage.seed });
+    const head = await ask(mirror, `${stage.path}/manifests/v1`, { method: 'HEAD' });
     expect(head.status).toBe(200);
     expect(head.headers['docker-content-digest']).toBe(image.digest);
     expect(head.headers['content-length']).toBe(String(image.bytes.length));
-    expectContent(await ask(mirror, `${REPOSITORY}/manifests/v1`), image.digest);
+    expectContent(await ask(mirror, `${stage.path}/manifests/v1`), image.digest);
     for (const blob of [...image.layers, image.config]) {
-      const size = await ask(mirror, `${REPOSITORY}/blobs/${blob}`, { method: 'HEAD' });
+      const size = await ask(mirror, `${stage.path}/blobs/${blob}`, { method: 'HEAD' });
       expect(size.status).toBe(200);
-      const got = await ask(mirror, `${REPOSITORY}/blobs/${blob}`);
+      const got = await ask(mirror, `${stage.path}/blobs/${blob}`);
       expectContent(got, blob);
       expect(size.headers['content-length']).toBe(String(got.body.length));
     }
-    const young = buildImage(origin, 'library/app', 'v1', { seed: 2 });
-    expectContent(await ask(mirror, `${REPOSITORY}/manifests/v1`), young.digest);
+    const young = buildImage(origin, stage.name, 'v1', { seed: stage.seed + 2 });
+    expectContent(await ask(mirror, `${stage.path}/manifests/v1`), young.digest);
   });
 
   test('which calls a manifest larger than the limit is refused, and the mirror lives on', async () => {
-    await using stage = await setStage();
+    await using stage = await stages.take();
     const { origin, mirror } = stage;
     const huge = Buffer.from(JSON.stringify({ schemaVersion: 2, config: {}, layers: [], pad: 'x'.repeat(5 << 20) }));
-    origin.addManifest('library/app', 'huge', huge, 'application/vnd.oci.image.manifest.v1+json');
-    const image = buildImage(origin, 'library/app', 'v1');
+    origin.addManifest(stage.name, 'huge', huge, 'application/vnd.oci.image.manifest.v1+json');
+    const image = buildImage(origin, stage.name, 'v1', { seed: stage.seed });
 
-    expectError(await ask(mirror, `${REPOSITORY}/manifests/huge`), GATEWAY_ERRORS);
-    expectContent(await ask(mirror, `${REPOSITORY}/manifests/v1`), image.digest);
+    expectError(await ask(mirror, `${stage.path}/manifests/huge`), GATEWAY_ERRORS);
+    expectContent(await ask(mirror, `${stage.path}/manifests/v1`), image.digest);
   });
 });

@@ -6,8 +6,11 @@ import type { Fault } from '../support/origin-faults.ts';
 import { ask } from './support/ask.ts';
 import { expectContent, expectError, GATEWAY_ERRORS } from './support/expectations.ts';
 import { setStage } from './support/stage.ts';
+import { stagePool } from './support/stage-pool.ts';
 
-const REPOSITORY = '/v2/library/app';
+const stages = stagePool();
+const signed = stagePool({ from: { redirectBlobs: { to: 'other', signed: { lifetimeMs: 5000 } } } });
+
 const SIZE = 300_000;
 
 function redirect(location?: string): Fault {
@@ -29,11 +32,11 @@ describe.concurrent('a blob behind a redirect', () => {
       const auth = { type: 'bearer' as const, anonymous: true };
       await using stage = await setStage({ from: { auth, redirectBlobs } });
       const { origin, mirror } = stage;
-      const blob = origin.addBlob(seededBytes(SIZE, 'blob'));
-      const head = await ask(mirror, `${REPOSITORY}/blobs/${blob}`, { method: 'HEAD' });
+      const blob = origin.addBlob(seededBytes(SIZE, stage.seed));
+      const head = await ask(mirror, `${stage.path}/blobs/${blob}`, { method: 'HEAD' });
       expect(head.status).toBe(200);
       expect(head.headers['content-length']).toBe(String(SIZE));
-      expectContent(await ask(mirror, `${REPOSITORY}/blobs/${blob}`), blob);
+      expectContent(await ask(mirror, `${stage.path}/blobs/${blob}`), blob);
       expect(origin.cdnRequests.length).toBeGreaterThan(0);
       if (redirectBlobs.to === 'self') return;
       for (const { headers } of origin.cdnRequests) {
@@ -47,10 +50,10 @@ describe.concurrent('a blob behind a redirect', () => {
     const redirectBlobs = { to: 'other', signed: { lifetimeMs: 200 } } as const;
     await using stage = await setStage({ from: { redirectBlobs } });
     const { origin, mirror } = stage;
-    const blob = origin.addBlob(seededBytes(SIZE, 'blob'));
+    const blob = origin.addBlob(seededBytes(SIZE, stage.seed));
     origin.fault({ path: '/storage/' }, { kind: 'stall', afterBytes: 200_000 }, { times: 1 });
 
-    expectContent(await ask(mirror, `${REPOSITORY}/blobs/${blob}`), blob);
+    expectContent(await ask(mirror, `${stage.path}/blobs/${blob}`), blob);
     expect(origin.blobBytesSent(blob)).toBeLessThanOrEqual(SIZE * 1.02);
     expect(origin.requestCount({ method: 'GET', path: '/blobs/' })).toBeGreaterThan(1);
   });
@@ -58,9 +61,9 @@ describe.concurrent('a blob behind a redirect', () => {
   test('that is refused with 403 once comes by a new one', async () => {
     await using stage = await setStage({ from: { redirectBlobs: { to: 'other' } } });
     const { origin, mirror } = stage;
-    const blob = origin.addBlob(seededBytes(SIZE, 'blob'));
+    const blob = origin.addBlob(seededBytes(SIZE, stage.seed));
     origin.fault({ path: '/storage/' }, { kind: 'status', status: 403, body: '<Error/>' }, { times: 1 });
-    expectContent(await ask(mirror, `${REPOSITORY}/blobs/${blob}`), blob);
+    expectContent(await ask(mirror, `${stage.path}/blobs/${blob}`), blob);
   });
 
   test.each([
@@ -75,33 +78,32 @@ describe.concurrent('a blob behind a redirect', () => {
   ] satisfies { name: string; fault: Fault }[])(
     'whose storage answers $name is a gateway error, and comes afterwards',
     async ({ fault }) => {
-      const redirectBlobs = { to: 'other', signed: { lifetimeMs: 5000 } } as const;
-      await using stage = await setStage({ from: { redirectBlobs } });
+      await using stage = await signed.take();
       const { origin, mirror } = stage;
-      const image = buildImage(origin, 'library/app', 'v1', { layers: [SIZE] });
+      const image = buildImage(origin, stage.name, 'v1', { seed: stage.seed, layers: [SIZE] });
       const [layer = ''] = image.layers;
-      await ask(mirror, `${REPOSITORY}/manifests/v1`);
+      await ask(mirror, `${stage.path}/manifests/v1`);
       origin.fault({ path: '/storage/' }, fault);
-      expectError(await ask(mirror, `${REPOSITORY}/blobs/${layer}`), GATEWAY_ERRORS);
+      expectError(await ask(mirror, `${stage.path}/blobs/${layer}`), GATEWAY_ERRORS);
       expect(origin.cdnRequests.length).toBeLessThan(12);
       origin.clearFaults();
-      expectContent(await ask(mirror, `${REPOSITORY}/blobs/${layer}`), layer);
+      expectContent(await ask(mirror, `${stage.path}/blobs/${layer}`), layer);
     },
   );
 });
 
 describe.concurrent('a redirect', () => {
   test('of a manifest is followed', async () => {
-    await using stage = await setStage();
+    await using stage = await stages.take();
     const { origin, mirror } = stage;
-    const image = buildImage(origin, 'library/app', 'v1');
-    origin.fault({ path: '/app/manifests/v1' }, redirect(`/v2/library/app/manifests/${image.digest}`));
-    expectContent(await ask(mirror, `${REPOSITORY}/manifests/v1`), image.digest);
-    expectContent(await ask(mirror, `${REPOSITORY}/manifests/v1`), image.digest);
+    const image = buildImage(origin, stage.name, 'v1', { seed: stage.seed });
+    origin.fault({ path: `${stage.path}/manifests/v1` }, redirect(`${stage.path}/manifests/${image.digest}`));
+    expectContent(await ask(mirror, `${stage.path}/manifests/v1`), image.digest);
+    expectContent(await ask(mirror, `${stage.path}/manifests/v1`), image.digest);
   });
 
   test.each([
-    { name: 'in a circle', location: '/v2/library/app/manifests/v1' },
+    { name: 'in a circle', location: 'manifests/v1' },
     { name: 'without Location', location: undefined },
     { name: 'to a file', location: 'file:///etc/passwd' },
     { name: 'to FTP', location: 'ftp://example.invalid/x' },
@@ -109,18 +111,24 @@ describe.concurrent('a redirect', () => {
     { name: 'to a host that does not exist', location: 'https://does-not-exist.invalid/x' },
     { name: 'to nothing that is a URL', location: 'http://[' },
   ])('$name is a gateway error for manifests and blobs', async ({ location }) => {
-    await using stage = await setStage();
+    await using stage = await stages.take();
     const { origin, mirror } = stage;
-    const image = buildImage(origin, 'library/app', 'v1');
-    origin.fault({ path: '/v2/library/app/' }, redirect(location));
-    expectError(await ask(mirror, `${REPOSITORY}/manifests/v1`), GATEWAY_ERRORS);
+    const image = buildImage(origin, stage.name, 'v1', { seed: stage.seed });
+    origin.fault(
+      { path: `${stage.path}/` },
+      redirect(location === 'manifests/v1' ? `${stage.path}/${location}` : location),
+    );
+    expectError(await ask(mirror, `${stage.path}/manifests/v1`), GATEWAY_ERRORS);
     expect(origin.requestCount()).toBeLessThanOrEqual(24);
     origin.clearFaults();
-    expectContent(await ask(mirror, `${REPOSITORY}/manifests/v1`), image.digest);
+    expectContent(await ask(mirror, `${stage.path}/manifests/v1`), image.digest);
 
-    origin.fault({ path: '/v2/library/app/' }, redirect(location));
-    expectError(await ask(mirror, `${REPOSITORY}/blobs/${image.config}`), GATEWAY_ERRORS);
+    origin.fault(
+      { path: `${stage.path}/` },
+      redirect(location === 'manifests/v1' ? `${stage.path}/${location}` : location),
+    );
+    expectError(await ask(mirror, `${stage.path}/blobs/${image.config}`), GATEWAY_ERRORS);
     origin.clearFaults();
-    expectContent(await ask(mirror, `${REPOSITORY}/blobs/${image.config}`), image.config);
+    expectContent(await ask(mirror, `${stage.path}/blobs/${image.config}`), image.config);
   });
 });

@@ -6,9 +6,10 @@ import { ask } from './support/ask.ts';
 import { expectCached, expectContent, expectError, GATEWAY_ERRORS } from './support/expectations.ts';
 import { ANSWER_FAULTS, type NamedFault } from './support/named-faults.ts';
 import { setStage } from './support/stage.ts';
+import { stagePool } from './support/stage-pool.ts';
 
-const REPOSITORY = '/v2/library/app';
 const ANYONE = { type: 'bearer', anonymous: true } as const;
+const stages = stagePool({ from: { auth: ANYONE } });
 const ALICE = { username: 'alice', password: 'right' };
 
 function json(body: string): NamedFault['fault'] {
@@ -29,30 +30,30 @@ const TOKEN_FAULTS: readonly NamedFault[] = [
 
 describe.concurrent('a token server', () => {
   test.each(TOKEN_FAULTS)('that answers with $name: an error without cache, the content with it', async ({ fault }) => {
-    await using stage = await setStage({ from: { auth: ANYONE } });
+    await using stage = await stages.take();
     const { origin, mirror } = stage;
-    const image = buildImage(origin, 'library/app', 'v1');
+    const image = buildImage(origin, stage.name, 'v1', { seed: stage.seed });
     origin.fault({ path: '/token' }, fault);
-    expectError(await ask(mirror, `${REPOSITORY}/manifests/v1`), GATEWAY_ERRORS);
+    expectError(await ask(mirror, `${stage.path}/manifests/v1`), GATEWAY_ERRORS);
     origin.clearFaults();
-    expectContent(await ask(mirror, `${REPOSITORY}/manifests/v1`), image.digest);
+    expectContent(await ask(mirror, `${stage.path}/manifests/v1`), image.digest);
 
     origin.expireTokens();
     origin.fault({ path: '/token' }, fault);
-    expectCached(await ask(mirror, `${REPOSITORY}/manifests/v1`), image.digest);
-    expectError(await ask(mirror, `${REPOSITORY}/blobs/${image.config}`), GATEWAY_ERRORS);
+    expectCached(await ask(mirror, `${stage.path}/manifests/v1`), image.digest);
+    expectError(await ask(mirror, `${stage.path}/blobs/${image.config}`), GATEWAY_ERRORS);
     origin.clearFaults();
-    expectContent(await ask(mirror, `${REPOSITORY}/blobs/${image.config}`), image.config);
+    expectContent(await ask(mirror, `${stage.path}/blobs/${image.config}`), image.config);
   });
 
   test('that is slow is waited for, and asked once by however many clients', async () => {
-    await using stage = await setStage({ from: { auth: ANYONE } });
+    await using stage = await stages.take();
     const { origin, mirror } = stage;
-    const image = buildImage(origin, 'library/app', 'v1', { layers: [1000, 2000, 3000] });
+    const image = buildImage(origin, stage.name, 'v1', { seed: stage.seed, layers: [1000, 2000, 3000] });
     origin.fault({ path: '/token' }, { kind: 'delay', ms: 400 });
 
     const paths = [...image.layers, image.config].map((digest) => `blobs/${digest}`);
-    const answers = await Promise.all([...paths, ...paths].map(async (path) => ask(mirror, `${REPOSITORY}/${path}`)));
+    const answers = await Promise.all([...paths, ...paths].map(async (path) => ask(mirror, `${stage.path}/${path}`)));
     for (const answer of answers) expect(answer.status).toBe(200);
     expect(origin.tokenRequests.length).toBe(1);
   });
@@ -73,9 +74,9 @@ describe.concurrent('a token server', () => {
         upstream: 'credentials' in auth ? { credentials: ALICE } : {},
       });
       const { origin, mirror } = stage;
-      const image = buildImage(origin, 'library/app', 'v1');
-      expectContent(await ask(mirror, `${REPOSITORY}/manifests/v1`), image.digest);
-      expectContent(await ask(mirror, `${REPOSITORY}/blobs/${image.config}`), image.config);
+      const image = buildImage(origin, stage.name, 'v1', { seed: stage.seed });
+      expectContent(await ask(mirror, `${stage.path}/manifests/v1`), image.digest);
+      expectContent(await ask(mirror, `${stage.path}/blobs/${image.config}`), image.config);
     },
   );
 });
@@ -95,23 +96,23 @@ describe.concurrent('a token that was good', () => {
   test.each(refusals)('and is refused $name is replaced, once for all waiting clients', async ({ invalidToken }) => {
     await using stage = await setStage({ from: { auth: { ...ANYONE, ...(invalidToken && { invalidToken }) } } });
     const { origin, mirror } = stage;
-    const image = buildImage(origin, 'library/app', 'v1', { layers: [1000, 2000, 3000] });
-    expectContent(await ask(mirror, `${REPOSITORY}/manifests/v1`), image.digest);
+    const image = buildImage(origin, stage.name, 'v1', { seed: stage.seed, layers: [1000, 2000, 3000] });
+    expectContent(await ask(mirror, `${stage.path}/manifests/v1`), image.digest);
     origin.expireTokens();
     origin.resetCounts();
 
     const blobs = [...image.layers, image.config];
-    const answers = await Promise.all(blobs.map(async (blob) => ask(mirror, `${REPOSITORY}/blobs/${blob}`)));
+    const answers = await Promise.all(blobs.map(async (blob) => ask(mirror, `${stage.path}/blobs/${blob}`)));
     for (const [index, answer] of answers.entries()) expectContent(answer, blobs[index] ?? '');
     expect(origin.tokenRequests.length).toBe(1);
   });
 
   test('and expires in the middle of a blob is replaced for the rest of it', async () => {
-    await using stage = await setStage({ from: { auth: ANYONE } });
+    await using stage = await stages.take();
     const { origin, mirror } = stage;
-    const blob = origin.addBlob(seededBytes(300_000, 'blob'));
+    const blob = origin.addBlob(seededBytes(300_000, stage.seed));
     origin.fault({ path: '/blobs/' }, { kind: 'stall', afterBytes: 150_000 }, { times: 1 });
-    const answer = ask(mirror, `${REPOSITORY}/blobs/${blob}`);
+    const answer = ask(mirror, `${stage.path}/blobs/${blob}`);
     await origin.waitForRequests({ path: '/blobs/' });
     origin.expireTokens();
 
@@ -120,15 +121,15 @@ describe.concurrent('a token that was good', () => {
   });
 
   test('and is refused for ever ends in an error, with few requests, and cached content is served', async () => {
-    await using stage = await setStage({ from: { auth: ANYONE } });
+    await using stage = await stages.take();
     const { origin, mirror } = stage;
-    const image = buildImage(origin, 'library/app', 'v1');
-    expectContent(await ask(mirror, `${REPOSITORY}/manifests/v1`), image.digest);
+    const image = buildImage(origin, stage.name, 'v1', { seed: stage.seed });
+    expectContent(await ask(mirror, `${stage.path}/manifests/v1`), image.digest);
     origin.resetCounts();
     origin.fault({}, { kind: 'status', status: 401 });
 
-    expectCached(await ask(mirror, `${REPOSITORY}/manifests/v1`), image.digest);
-    expectError(await ask(mirror, `${REPOSITORY}/blobs/${image.config}`), [401, 403, 502]);
+    expectCached(await ask(mirror, `${stage.path}/manifests/v1`), image.digest);
+    expectError(await ask(mirror, `${stage.path}/blobs/${image.config}`), [401, 403, 502]);
     expect(origin.requests.length + origin.tokenRequests.length).toBeLessThan(20);
   });
 });

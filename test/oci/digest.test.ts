@@ -44,7 +44,7 @@ describe('parseDigest', () => {
 
   test('takes no string but the canonical ones', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => {
+      fc.property(fc.string(), (text) => {
         const canonical = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/.test(text);
         expect(parseDigest(text)).toBe(canonical ? text : undefined);
       }),

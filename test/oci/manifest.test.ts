@@ -106,6 +106,7 @@ describe('parseManifest refuses', () => {
     ['null', Buffer.from('null')],
     ['a string', Buffer.from('"x"')],
     ['an empty object', Buffer.from('{}')],
+    ['a list of errors', Buffer.from('{"errors":[{"code":"UNAVAILABLE"}]}')],
     ['what is not UTF-8', Buffer.from('{"manifests":[],"x":"\xff"}', 'latin1')],
     ['100,000 brackets', Buffer.from('['.repeat(100_000))],
     ['an object that lies 100,000 deep', Buffer.from(`${'{"config":'.repeat(100_000)}1${'}'.repeat(100_000)}`)],
@@ -121,7 +122,7 @@ describe('parseManifest refuses', () => {
     expect(() => parse({ ...image, mediaType: own }, sentAs)).toThrow(/says mediaType .* but was sent as/);
   });
 
-  test.each([-1, 1.5, 1e400, 2 ** 53, '5', null, undefined, true, {}])('a descriptor with size %j', (size) => {
+  test.each([-1, 1.5, NaN, 2 ** 53, '5', null, undefined, true, {}])('a descriptor with size %j', (size) => {
     const text = JSON.stringify({ ...image, layers: [{ ...descriptor(1), size }] });
     expect(() => parseManifest(Buffer.from(text), undefined)).toThrow(/layers\[0\]\.size/);
   });

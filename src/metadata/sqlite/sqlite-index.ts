@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3';
+import { LRUCache } from 'lru-cache';
 import { digestAlgorithm, type Digest } from '../../oci/digest.ts';
 import type { BlobRow, ManifestRecord, ManifestRow, MetadataIndex, TagRow, Use } from '../metadata-index.ts';
 import { MetadataError } from '../metadata-error.ts';
@@ -10,11 +11,16 @@ const USES_FLUSH_MS = 5_000;
 /** More than this many noted uses are written before the time is up. */
 const USES_LIMIT = 10_000;
 
-/** The index in one SQLite file. Calls take some 10 to 30 µs, which is why they may run on the event loop. */
+/** Rows of manifests that are asked for again and again, kept until something is written. */
+const ROWS_LIMIT = 10_000;
+
+/** The index in one SQLite file. Calls take some 20 to 80 µs, which is why they may run on the event loop. */
 export class SqliteIndex implements MetadataIndex {
   readonly #file: string;
   readonly #database: Database;
   readonly #statements: Statements;
+  readonly #tagRows = new LRUCache<string, TagRow>({ max: ROWS_LIMIT });
+  readonly #manifestRows = new LRUCache<string, ManifestRow>({ max: ROWS_LIMIT });
   readonly #uses = new Map<string, Use>();
   readonly #usesTimer: NodeJS.Timeout;
   readonly #onFlushError: (error: unknown) => void;
@@ -29,13 +35,25 @@ export class SqliteIndex implements MetadataIndex {
   }
 
   async findTag(repository: string, tag: string): Promise<TagRow | undefined> {
+    const key = `${repository}:${tag}`;
+    const kept = this.#tagRows.get(key);
+    if (kept) return kept;
     const row = this.#run(() => this.#statements.findTag.get(repository, tag));
-    return row && { ...manifestRow(row), validatedAtMs: row.validated_at };
+    if (!row) return undefined;
+    const found = { ...manifestRow(row), validatedAtMs: row.validated_at };
+    this.#tagRows.set(key, found);
+    return found;
   }
 
   async findManifest(repository: string, digest: Digest): Promise<ManifestRow | undefined> {
+    const key = `${repository}@${digest}`;
+    const kept = this.#manifestRows.get(key);
+    if (kept) return kept;
     const row = this.#run(() => this.#statements.findManifest.get(repository, digest));
-    return row && manifestRow(row);
+    if (!row) return undefined;
+    const found = manifestRow(row);
+    this.#manifestRows.set(key, found);
+    return found;
   }
 
   async putManifest(record: ManifestRecord): Promise<void> {
@@ -104,7 +122,7 @@ export class SqliteIndex implements MetadataIndex {
   }
 
   async removeBlob(digest: Digest): Promise<void> {
-    this.#run(() => this.#statements.removeBlob.run(digest));
+    this.#transaction(() => this.#statements.removeBlob.run(digest));
   }
 
   async listBlobs(after: string, limit: number): Promise<{ digest: Digest; sizeBytes: number }[]> {
@@ -135,7 +153,7 @@ export class SqliteIndex implements MetadataIndex {
     if (this.#uses.size === 0) return;
     const uses = [...this.#uses.values()];
     this.#uses.clear();
-    this.#transaction(() => {
+    this.#write(() => {
       for (const { repository, digest, atMs } of uses)
         this.#statements.touchContent.run({ repository, digest, at: atMs });
     });
@@ -171,7 +189,14 @@ export class SqliteIndex implements MetadataIndex {
     this.#statements.putTag.run({ repositoryId, tag, contentId, at });
   }
 
+  /** A write that may change rows which are kept: writes are rare beside reads, so all of them go. */
   #transaction(work: () => void): void {
+    this.#write(work);
+    this.#tagRows.clear();
+    this.#manifestRows.clear();
+  }
+
+  #write(work: () => void): void {
     this.#run(() => this.#database.transaction(work).immediate());
   }
 

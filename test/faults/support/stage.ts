@@ -6,6 +6,12 @@ import type { OriginOptions } from '../../support/origin-options.ts';
 export interface Stage extends AsyncDisposable {
   readonly origin: Origin;
   readonly mirror: TestMirror;
+  /** A repository that was never used. */
+  readonly name: string;
+  /** Where the mirror has that repository. */
+  readonly path: string;
+  /** For content that was never used; the following hundred are this test's too. */
+  readonly seed: number;
 }
 
 /** What the two are like. */
@@ -32,5 +38,6 @@ export async function setStage({ from, upstream, config }: StageOptions = {}): P
     }),
   );
   const cleanup = opened.move();
-  return { origin, mirror, [Symbol.asyncDispose]: async () => cleanup.disposeAsync() };
+  const [name, seed] = ['library/app', 1];
+  return { origin, mirror, name, path: `/v2/${name}`, seed, [Symbol.asyncDispose]: async () => cleanup.disposeAsync() };
 }
