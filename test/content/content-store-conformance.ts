@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ContentStore, Ingest } from '../../src/content/content-store.ts';
 import { digestOf, type Digest } from '../../src/oci/digest.ts';
 import { seededBytes } from '../support/bytes.ts';
@@ -27,11 +27,39 @@ export async function ingestAll(ingest: Ingest, bytes: Buffer, pieceBytes = 100_
   await ingest.commit();
 }
 
+/** One store for all tests of a suite, empty before each: making one takes longer than most tests. */
+export function shareStore(openStore: () => Promise<StoreUnderTest>): StoreUnderTest {
+  let opened: StoreUnderTest | undefined;
+  const current = (): StoreUnderTest => {
+    if (!opened) throw new Error('the suite has not begun');
+    return opened;
+  };
+  beforeAll(async () => {
+    opened = await openStore();
+  });
+  beforeEach(() => empty(current().store));
+  afterAll(() => opened?.[Symbol.asyncDispose]());
+  return {
+    get store() {
+      return current().store;
+    },
+    reopen: () => current().reopen(),
+    [Symbol.asyncDispose]: () => current()[Symbol.asyncDispose](),
+  };
+}
+
+/** Takes everything out of a store. */
+export async function empty(store: ContentStore): Promise<void> {
+  for (const { digest } of await store.interrupted()) await (await store.ingest(digest)).discard();
+  for (const digest of await Array.fromAsync(store.list())) await store.remove(digest);
+}
+
 /** What every content store does with whole content (src/content/content-store.ts). */
 export function describeContentStore(name: string, openStore: () => Promise<StoreUnderTest>): void {
   describe(`${name}, as a content store,`, () => {
+    const opened = shareStore(openStore);
+
     test.each([0, 1, 1000, 65_536, 3_000_000])('gives back %i bytes that were put', async (size) => {
-      await using opened = await openStore();
       const { bytes, digest } = content(size);
       await opened.store.put(digest, bytes);
       expectBytes(await readContent(opened.store, digest), bytes);
@@ -39,7 +67,6 @@ export function describeContentStore(name: string, openStore: () => Promise<Stor
     });
 
     test('keeps content by sha512 apart from content by sha256', async () => {
-      await using opened = await openStore();
       const { bytes, digest } = content(5000);
       const long = digestOf(bytes, 'sha512');
       await opened.store.put(long, bytes);
@@ -49,14 +76,12 @@ export function describeContentStore(name: string, openStore: () => Promise<Stor
     });
 
     test('has nothing under a digest that was never stored', async () => {
-      await using opened = await openStore();
       const { digest } = content(10);
       expect(await opened.store.open(digest)).toBe(undefined);
       expect(await opened.store.verify(digest)).toBe(false);
     });
 
     test('takes the same content twice, at the same time too', async () => {
-      await using opened = await openStore();
       const { bytes, digest } = content(10_000);
       await Promise.all([1, 2, 3].map(() => opened.store.put(digest, bytes)));
       await opened.store.put(digest, bytes);
@@ -65,7 +90,6 @@ export function describeContentStore(name: string, openStore: () => Promise<Stor
     });
 
     test('removes content, and lets it be removed again', async () => {
-      await using opened = await openStore();
       const { bytes, digest } = content(1000);
       await opened.store.put(digest, bytes);
       await opened.store.remove(digest);
@@ -75,7 +99,6 @@ export function describeContentStore(name: string, openStore: () => Promise<Stor
     });
 
     test('lets a reader read on when its content is removed', async () => {
-      await using opened = await openStore();
       const { bytes, digest } = content(100_000);
       await opened.store.put(digest, bytes);
       await using file = await opened.store.open(digest);
@@ -86,7 +109,6 @@ export function describeContentStore(name: string, openStore: () => Promise<Stor
     });
 
     test('reads from any offset, fills the buffer, and reads nothing at the end', async () => {
-      await using opened = await openStore();
       const { bytes, digest } = content(100_000);
       await opened.store.put(digest, bytes);
       await using file = await opened.store.open(digest);
@@ -105,7 +127,6 @@ export function describeContentStore(name: string, openStore: () => Promise<Stor
     });
 
     test('lists digests in byte order', async () => {
-      await using opened = await openStore();
       const stored = Array.from({ length: 40 }, (_, seed) => content(10, seed));
       const long = digestOf(Buffer.from('x'), 'sha512');
       await opened.store.put(long, Buffer.from('x'));
@@ -115,7 +136,6 @@ export function describeContentStore(name: string, openStore: () => Promise<Stor
     });
 
     test('does not list, open or report as stored what is still being taken in', async () => {
-      await using opened = await openStore();
       const { bytes, digest } = content(1000);
       await using ingest = await opened.store.ingest(digest);
       ingest.describe(bytes.length, 'test');
@@ -127,7 +147,6 @@ export function describeContentStore(name: string, openStore: () => Promise<Stor
     });
 
     test('notices by verify that stored content is not what it should be', async () => {
-      await using opened = await openStore();
       const { bytes, digest } = content(5_000_000);
       await opened.store.put(digest, bytes);
       expect(await opened.store.verify(digest)).toBe(true);
@@ -138,7 +157,6 @@ export function describeContentStore(name: string, openStore: () => Promise<Stor
     });
 
     test('verifies many things at the same time', async () => {
-      await using opened = await openStore();
       const stored = Array.from({ length: 20 }, (_, seed) => content(200_000, seed));
       await Promise.all(stored.map(({ bytes, digest }) => opened.store.put(digest, bytes)));
       const verdicts = await Promise.all(stored.map(({ digest }) => opened.store.verify(digest)));
@@ -146,7 +164,6 @@ export function describeContentStore(name: string, openStore: () => Promise<Stor
     });
 
     test('knows the space of its disk', async () => {
-      await using opened = await openStore();
       const { freeBytes, totalBytes } = await opened.store.space();
       expect(freeBytes).toBeGreaterThan(0);
       expect(totalBytes).toBeGreaterThanOrEqual(freeBytes);

@@ -1,15 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { digestOf } from '../../src/oci/digest.ts';
-import { content, ingestAll, type StoreUnderTest } from './content-store-conformance.ts';
+import { content, ingestAll, shareStore, type StoreUnderTest } from './content-store-conformance.ts';
 import { expectBytes } from './support/expect-bytes.ts';
 import { readContent, readFrom } from './support/read-content.ts';
 
 /** What every content store does with content that comes in pieces (`Ingest` in src/content/content-store.ts). */
 export function describeIngest(name: string, openStore: () => Promise<StoreUnderTest>): void {
   describe(`${name}, taking content in piece by piece,`, () => {
+    const opened = shareStore(openStore);
+
     test.each([0, 1, 250_000, 9_000_000])('stores %i bytes', async (size) => {
-      await using opened = await openStore();
       const { bytes, digest } = content(size);
       {
         await using ingest = await opened.store.ingest(digest);
@@ -21,7 +22,6 @@ export function describeIngest(name: string, openStore: () => Promise<StoreUnder
     });
 
     test('stores what is addressed by sha512', async () => {
-      await using opened = await openStore();
       const { bytes } = content(3_000_000);
       const digest = digestOf(bytes, 'sha512');
       await using ingest = await opened.store.ingest(digest);
@@ -30,7 +30,6 @@ export function describeIngest(name: string, openStore: () => Promise<StoreUnder
     });
 
     test('takes pieces in any order, several at the same time, and stores the same content', async () => {
-      await using opened = await openStore();
       const cuts = fc.uniqueArray(fc.integer({ min: 1, max: 2999 }), { maxLength: 12 });
       await fc.assert(
         fc.asyncProperty(cuts, fc.infiniteStream(fc.nat()), fc.nat(), async (places, dice, seed) => {
@@ -57,7 +56,6 @@ export function describeIngest(name: string, openStore: () => Promise<StoreUnder
     });
 
     test('writes several chunks in a row, empty ones among them', async () => {
-      await using opened = await openStore();
       const { bytes, digest } = content(1000);
       await using ingest = await opened.store.ingest(digest);
       ingest.describe(1000, 'test');
@@ -69,7 +67,6 @@ export function describeIngest(name: string, openStore: () => Promise<StoreUnder
     });
 
     test('lets a reader read what has arrived, while the rest arrives', async () => {
-      await using opened = await openStore();
       const { bytes, digest } = content(300_000);
       await using ingest = await opened.store.ingest(digest);
       ingest.describe(300_000, 'test');
@@ -84,7 +81,6 @@ export function describeIngest(name: string, openStore: () => Promise<StoreUnder
     });
 
     test('lets a reader read on when its content is committed, disposed of and removed', async () => {
-      await using opened = await openStore();
       const { bytes, digest } = content(300_000);
       const ingest = await opened.store.ingest(digest);
       await using reader = ingest.openReader();
@@ -96,7 +92,6 @@ export function describeIngest(name: string, openStore: () => Promise<StoreUnder
     });
 
     test('lets a reader read on when the pieces are thrown away', async () => {
-      await using opened = await openStore();
       const { bytes, digest } = content(1000);
       const ingest = await opened.store.ingest(digest);
       await using reader = ingest.openReader();
@@ -106,7 +101,6 @@ export function describeIngest(name: string, openStore: () => Promise<StoreUnder
     });
 
     test('finds that wrong bytes are wrong: one bit, too few, a gap', async () => {
-      await using opened = await openStore();
       const { bytes, digest } = content(2_500_000);
       const flipped = Buffer.from(bytes);
       flipped[1_234_567] = (flipped[1_234_567] ?? 0) ^ 1;
@@ -129,7 +123,6 @@ export function describeIngest(name: string, openStore: () => Promise<StoreUnder
     });
 
     test('goes on after a restart with what had arrived', async () => {
-      await using opened = await openStore();
       const { bytes, digest } = content(500_000);
       {
         await using ingest = await opened.store.ingest(digest);
@@ -154,7 +147,6 @@ export function describeIngest(name: string, openStore: () => Promise<StoreUnder
     });
 
     test('begins with nothing after the pieces were thrown away', async () => {
-      await using opened = await openStore();
       const { bytes, digest } = content(1000);
       const ingest = await opened.store.ingest(digest);
       ingest.describe(2000, 'test');
@@ -169,7 +161,6 @@ export function describeIngest(name: string, openStore: () => Promise<StoreUnder
     });
 
     test('takes in many contents at the same time', async () => {
-      await using opened = await openStore();
       const all = Array.from({ length: 20 }, (_, seed) => content(400_000, seed));
       await Promise.all(
         all.map(async ({ bytes, digest }) => {

@@ -1,15 +1,22 @@
 import { truncate, writeFile } from 'node:fs/promises';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Layout } from '../../src/content/disk/layout.ts';
-import { content, ingestAll } from './content-store-conformance.ts';
-import { openDiskStore } from './support/open-disk-store.ts';
+import { content, empty, ingestAll } from './content-store-conformance.ts';
+import { type OpenedDiskStore, openDiskStore } from './support/open-disk-store.ts';
 import { expectBytes } from './support/expect-bytes.ts';
 import { readContent, readFrom } from './support/read-content.ts';
 
 const SIZE = 1000;
 const HALF = SIZE / 2;
 const whole = content(SIZE);
+
+let opened: OpenedDiskStore;
+beforeAll(async () => {
+  opened = await openDiskStore();
+});
+beforeEach(() => empty(opened.store));
+afterAll(() => opened[Symbol.asyncDispose]());
 
 function ledger(changes: object = {}): string {
   return JSON.stringify({
@@ -23,11 +30,11 @@ function ledger(changes: object = {}): string {
 
 /** Opens an ingest on pieces and a ledger that some crash has left; it must end well, or say that it cannot. */
 async function resume(part: Uint8Array, ledgerText: string | Uint8Array): Promise<{ haveBytes: number }> {
-  await using opened = await openDiskStore();
+  const { store } = opened;
   const layout = new Layout(opened.path);
+  await store.remove(whole.digest);
   await writeFile(layout.part(whole.digest), part);
   await writeFile(layout.ledger(whole.digest), ledgerText);
-  const { store } = opened;
   await using ingest = await store.ingest(whole.digest);
   const haveBytes = ingest.have.size;
   await using reader = ingest.openReader();
@@ -134,7 +141,6 @@ describe('an ingest that is gone on with', () => {
   });
 
   test('begins anew when the file is gone or cut off', async () => {
-    await using opened = await openDiskStore();
     const layout = new Layout(opened.path);
     await writeFile(layout.ledger(whole.digest), ledger());
     {
