@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { sleep } from '../util/sleep.ts';
 import { errorJson } from './error-answer.ts';
@@ -93,8 +93,7 @@ export class Listener implements AsyncDisposable {
 
 /** What cannot even be parsed is answered here, in the same words as everything else. */
 function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
-  const isTls = !(socket as Socket).writable;
-  if (isTls || error.code === 'ECONNRESET') {
+  if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
     return;
   }

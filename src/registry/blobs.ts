@@ -137,6 +137,7 @@ export class Blobs {
     const joined = await fills.join(digest, source, { sizeBytes: row.sizeBytes, positionBytes });
     if (!joined) return undefined;
     const { fill, reader, isShared } = joined;
+    const isHit = fill.isVerified;
     try {
       await fill.confirmed;
     } catch (error) {
@@ -146,8 +147,8 @@ export class Blobs {
     return {
       digest,
       sizeBytes: fill.sizeBytes,
-      outcome: 'miss',
-      isShared,
+      outcome: isHit ? 'hit' : 'miss',
+      isShared: isShared && !isHit,
       ageMs: 0,
       read: (buffer, position) => reader.read(buffer, position),
       [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),

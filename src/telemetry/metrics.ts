@@ -88,7 +88,14 @@ export class Metrics {
 
   /** Adds the disk's figures, which are read when somebody looks. */
   observeDisk(read: () => Promise<{ freeBytes: number; totalBytes: number; blobs: number; sizeBytes: number }>): void {
-    const blobs = new Gauge({ name: 'entrepot_blobs', help: 'Blobs in the store', registers: [] });
+    const blobs = new Gauge({
+      name: 'entrepot_blobs',
+      help: 'Blobs in the store',
+      registers: [],
+      async collect() {
+        this.set((await read()).blobs);
+      },
+    });
     const bytes = new Gauge({
       name: 'entrepot_disk_bytes',
       help: 'The disk that holds the store: bytes used by blobs, free for us, and in total',
@@ -99,11 +106,8 @@ export class Metrics {
         this.set({ what: 'blobs' }, disk.sizeBytes);
         this.set({ what: 'free' }, disk.freeBytes);
         this.set({ what: 'total' }, disk.totalBytes);
-        blobs.set(disk.blobs);
       },
     });
-    // In this order: the second one is set while the first is collected.
-    this.registry.registerMetric(bytes);
-    this.registry.registerMetric(blobs);
+    for (const metric of [blobs, bytes]) this.registry.registerMetric(metric);
   }
 }

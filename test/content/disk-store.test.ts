@@ -140,17 +140,24 @@ describe('the disk store, on a disk that refuses,', () => {
     await expect(DiskStore.open(directory.path)).rejects.toMatchObject({ code: 'STORE_FAILED' });
   });
 
-  const acts: [string, (store: ContentStore) => Promise<unknown>][] = [
-    ['list', (store) => Array.fromAsync(store.list())],
-    ['space', (store) => store.space()],
-    ['interrupted', (store) => store.interrupted()],
-    ['put', (store) => store.put(content(10).digest, content(10).bytes)],
-    ['ingest', (store) => store.ingest(content(10).digest)],
-  ];
-  test.each(acts)('throws nothing but ContentError from %s when its folders are gone', async (_, act) => {
+  test('throws nothing but ContentError when its folders are gone', async () => {
     await using opened = await openDiskStore();
     await rm(opened.path, { recursive: true });
-    await expect(act(opened.store)).rejects.toBeInstanceOf(ContentError);
+    const { bytes, digest } = content(10);
+    const acts: Record<string, (store: ContentStore) => Promise<unknown>> = {
+      list: (store) => Array.fromAsync(store.list()),
+      space: (store) => store.space(),
+      interrupted: (store) => store.interrupted(),
+      put: (store) => store.put(digest, bytes),
+      ingest: (store) => store.ingest(digest),
+    };
+    const raw: string[] = [];
+    for (const [name, act] of Object.entries(acts)) {
+      await act(opened.store).catch((error: unknown) => {
+        if (!(error instanceof ContentError)) raw.push(`${name}: ${String(error)}`);
+      });
+    }
+    expect(raw).toEqual([]);
   });
 
   test('throws nothing but ContentError when content cannot be read', async () => {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, statfs } from 'node:fs/promises';
+import { access, constants, mkdir, open, readdir, statfs } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { digestAlgorithm, digestHex, parseDigest, type Digest } from '../../oci/digest.ts';
 import type { ContentFile, ContentStore, Ingest } from '../content-store.ts';
@@ -25,6 +25,9 @@ export class DiskStore implements ContentStore {
   static async open(root: string): Promise<DiskStore> {
     const store = new DiskStore(root);
     try {
+      await mkdir(root, { recursive: true });
+      // Asked by itself, because making folders tells a read-only file system in a roundabout way.
+      await access(root, constants.W_OK);
       await mkdir(store.#layout.ingests, { recursive: true });
       for (const algorithm of ['sha256', 'sha512']) {
         const folders = Array.from({ length: 256 }, (_, number) => number.toString(16).padStart(2, '0'));

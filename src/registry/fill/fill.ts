@@ -76,6 +76,11 @@ export class Fill implements Readable {
     return !this.#hasEnded;
   }
 
+  /** All bytes are here and right; they are being stored. */
+  get isVerified(): boolean {
+    return this.#isVerified;
+  }
+
   /** Settles when the blob is stored, or cannot be had. */
   get ended(): Promise<void> {
     return this.#ended.promise;

@@ -1,0 +1,32 @@
+import { join } from 'node:path';
+import { SqliteIndex } from '../../../src/metadata/sqlite/sqlite-index.ts';
+import { temporaryDirectory } from '../../support/temporary-directory.ts';
+import type { IndexUnderTest } from '../metadata-index-conformance.ts';
+
+/** An index in a file of its own; an error of a flush in the background fails the test as an unhandled rejection. */
+export async function openSqliteIndex(): Promise<IndexUnderTest & { readonly file: string }> {
+  await using opened = new AsyncDisposableStack();
+  const file = join(opened.use(await temporaryDirectory()).path, 'index.sqlite');
+  let index = openSqliteFile(file);
+  const cleanup = opened.move();
+  return {
+    get index() {
+      return index;
+    },
+    file,
+    reopen: async () => {
+      await index[Symbol.asyncDispose]();
+      index = openSqliteFile(file);
+      return index;
+    },
+    [Symbol.asyncDispose]: async () => {
+      await index[Symbol.asyncDispose]();
+      await cleanup.disposeAsync();
+    },
+  };
+}
+
+/** Opens the index in that file. */
+export function openSqliteFile(file: string): SqliteIndex {
+  return new SqliteIndex(file, { onFlushError: (error) => void Promise.reject(error) });
+}
