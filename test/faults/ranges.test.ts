@@ -107,7 +107,7 @@ describe.concurrent('a range', () => {
       expect(answer.ms, 'the bytes').toBeLessThan(1500);
     }
     controller.abort();
-    await expect(whole).rejects.toThrow();
+    await expect(whole).rejects.toMatchObject({ name: 'AbortError' });
   });
 
   test.each(['cached', 'uncached'])('list on a blob that is %s is answered in parts or whole', async (state) => {

@@ -13,11 +13,8 @@ beforeAll(async () => {
   image = buildImage(stage.origin, 'library/app', 'v1', { layers: [5000] });
 });
 
-afterAll(async () => {
-  const { origin } = stage;
-  await stage[Symbol.asyncDispose]();
-  expect(origin.unexpected).toEqual([]);
-});
+// Disposed of, the origin throws if it was asked for something unexpected.
+afterAll(async () => stage[Symbol.asyncDispose]());
 
 describe('a request for nothing that there is', () => {
   test.each([

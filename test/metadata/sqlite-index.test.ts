@@ -38,12 +38,22 @@ describe('uses', () => {
     index.noteUse({ repository: APP, digest: digest('m'), atMs: 5 });
     await index.flushUses();
     index.noteUse({ repository: APP, digest: digest('a'), atMs: 50 });
-    index.noteUse({ repository: APP, digest: digest('b'), atMs: 300 });
     index.noteUse({ repository: APP, digest: digest('b'), atMs: 200 });
+    index.noteUse({ repository: APP, digest: digest('b'), atMs: 300 });
     index.noteUse({ repository: 'ghcr.io/another', digest: digest('c'), atMs: 400 });
     await index[Symbol.asyncDispose]();
     const written = { [digest('m')]: 10, [digest('a')]: 100, [digest('b')]: 300, [digest('c')]: null };
     expect(usesIn(file)).toEqual(written);
+  });
+
+  test('do not get older when the clock is set back', async () => {
+    await using opened = await openSqliteIndex();
+    const { index, file } = opened;
+    await index.putManifest(manifest('m', { atMs: 10 }));
+    index.noteUse({ repository: APP, digest: digest('m'), atMs: 300 });
+    index.noteUse({ repository: APP, digest: digest('m'), atMs: 200 });
+    await index[Symbol.asyncDispose]();
+    expect(usesIn(file)).toEqual({ [digest('m')]: 300 });
   });
 
   test('are written without being asked when there are many', async () => {
@@ -101,7 +111,7 @@ describe('opening the index', () => {
     await expect(readAll()).rejects.toMatchObject({ code: 'INDEX_CORRUPT' });
   });
 
-  test.each([0, 1, MIGRATIONS.length])("refuses another program's database of version %i", async (version) => {
+  test.each([0, 1])("refuses another program's database of version %i", async (version) => {
     await using directory = await temporaryDirectory();
     const file = join(directory.path, 'index.sqlite');
     const foreign = new Database(file);
@@ -139,15 +149,16 @@ describe('opening the index', () => {
     expect(await index.countBlobs()).toEqual({ blobs: 0, sizeBytes: 0 });
   });
 
-  test('says INDEX_READ_ONLY on a disk that is read-only, whether or not there is an index', async () => {
-    await using disk = await mountSmallDisk(4 * 1024 * 1024);
-    const file = join(disk.path, 'index.sqlite');
-    await openSqliteFile(file)[Symbol.asyncDispose]();
-    await disk.makeReadOnly();
-    expect(() => openSqliteFile(file)).toThrow(expect.objectContaining({ code: 'INDEX_READ_ONLY' }));
-    const other = join(disk.path, 'other.sqlite');
-    expect(() => openSqliteFile(other)).toThrow(expect.objectContaining({ code: 'INDEX_READ_ONLY' }));
-  });
+  test.each([true, false])(
+    'says INDEX_READ_ONLY on a disk that is read-only (with an index on it: %s)',
+    async (isThere) => {
+      await using disk = await mountSmallDisk(4 * 1024 * 1024);
+      const file = join(disk.path, 'index.sqlite');
+      if (isThere) await openSqliteFile(file)[Symbol.asyncDispose]();
+      await disk.makeReadOnly();
+      expect(() => openSqliteFile(file)).toThrow(expect.objectContaining({ code: 'INDEX_READ_ONLY' }));
+    },
+  );
 });
 
 test('a full disk is INDEX_FULL, and loses nothing that was committed', async () => {

@@ -2,13 +2,16 @@ import Database from 'better-sqlite3';
 import { MetadataError } from '../metadata-error.ts';
 import { MIGRATIONS } from './migrations.ts';
 
+/** A predecessor that is ending has this long to let go of the file. */
+const BUSY_MS = 2_000;
+
 /**
  * Opens the index, for this process alone, and brings its schema up to date.
  * @throws MetadataError in use, too new, damaged, read-only or full; the file is left as it was
  */
 export function openDatabase(file: string): Database.Database {
   return translated(file, () => {
-    const database = new Database(file);
+    const database = new Database(file, { timeout: BUSY_MS });
     try {
       // The kernel's lock on the file also guards the folders beside it, and goes with the process, however it ends.
       database.pragma('locking_mode = EXCLUSIVE');
