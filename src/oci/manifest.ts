@@ -1,6 +1,14 @@
 import { CodedError } from '../util/coded-error.ts';
 import { parseDigest, type Digest } from './digest.ts';
-import { isIndexType, isManifestType, mediaTypeOf, OCI_ARTIFACT, OCI_INDEX, OCI_MANIFEST } from './media-types.ts';
+import {
+  isImageType,
+  isIndexType,
+  isManifestType,
+  mediaTypeOf,
+  OCI_ARTIFACT,
+  OCI_INDEX,
+  OCI_MANIFEST,
+} from './media-types.ts';
 
 /** What a manifest refers to, and as what. */
 export interface ManifestReference {
@@ -38,6 +46,7 @@ const MAX_REFERENCES = 20_000;
 export function parseManifest(bytes: Uint8Array, contentType: string | undefined): ParsedManifest {
   const document = parseObject(bytes);
   const mediaType = manifestType(document, mediaTypeOf(contentType));
+  requireShape(document, mediaType);
   const references = referencesOf(document);
   if (references.length > MAX_REFERENCES) {
     throw new ManifestInvalidError(`the manifest has ${references.length} descriptors; ${MAX_REFERENCES} is the limit`);
@@ -77,6 +86,15 @@ function manifestType(document: Record<string, unknown>, sentAs: string): string
   if (isObject(document['config'])) return OCI_MANIFEST;
   if (Array.isArray(document['blobs'])) return OCI_ARTIFACT;
   throw new ManifestInvalidError(`"${own ?? sentAs}" is no manifest media type, and the document is no manifest`);
+}
+
+/** An error document, or `{}`, must not pass for an image because it was sent as one. */
+function requireShape(document: Record<string, unknown>, mediaType: string): void {
+  if (isIndexType(mediaType)) {
+    if (!Array.isArray(document['manifests'])) throw new ManifestInvalidError('the index has no list of manifests');
+  } else if (isImageType(mediaType) && !isObject(document['config'])) {
+    throw new ManifestInvalidError('the image manifest has no config');
+  }
 }
 
 function referencesOf(document: Record<string, unknown>): ManifestReference[] {

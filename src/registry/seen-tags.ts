@@ -13,13 +13,17 @@ const REMEMBER_MS = 10 * 60_000;
  */
 export class SeenTags {
   readonly #tags = new LRUCache<string, Set<string>>({ max: MAX_ENTRIES, ttl: REMEMBER_MS });
+  readonly #digests = new LRUCache<string, Digest>({ max: MAX_ENTRIES, ttl: REMEMBER_MS });
   readonly #answers = new LRUCache<string, { answer: ManifestAnswer; atMs: number }>({
     max: MAX_ENTRIES,
     ttl: REMEMBER_MS,
   });
 
-  /** The tag points at the digest. */
+  /** The tag points at the digest, and at no other any more. */
   add(repository: string, tag: string, digest: Digest): void {
+    const before = this.#digests.get(`${repository}:${tag}`);
+    if (before !== undefined) this.#tags.get(`${repository}@${before}`)?.delete(tag);
+    this.#digests.set(`${repository}:${tag}`, digest);
     const key = `${repository}@${digest}`;
     const tags = this.#tags.get(key) ?? new Set();
     this.#tags.set(key, tags.add(tag));

@@ -132,7 +132,8 @@ describe.concurrent('sha512', () => {
     const { origin, mirror } = stage;
     const bytes = seededBytes(100_000, 'sha512');
     const blob = origin.addBlob(bytes, 'sha512');
-    const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: MANIFEST, layers: [], x: 1 }));
+    const config = { mediaType: 'application/octet-stream', digest: blob, size: bytes.length };
+    const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: MANIFEST, config, layers: [] }));
     const digest = digestOf(manifest, 'sha512');
     const serve = (content: Buffer) =>
       origin.fault(

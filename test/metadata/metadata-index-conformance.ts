@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MetadataError } from '../../src/metadata/metadata-error.ts';
 import type { MetadataIndex } from '../../src/metadata/metadata-index.ts';
@@ -173,6 +174,61 @@ export function describeManifestIndex(name: string, openIndex: () => Promise<Ind
       expect(await again.findTag(APP, 'long')).toMatchObject({ digest: long });
       expect(await again.findBlob(APP, digest('layer'))).toMatchObject({ belongs: true, sizeBytes: 100 });
       expect(await again.findListing(APP, 'tags')).toMatchObject({ validatedAtMs: 7 });
+    });
+
+    test('tells at once what was written, however often it was asked before', async () => {
+      const name = fc.constantFrom('m0', 'm1', 'm2');
+      const tag = fc.constantFrom('v0', 'v1');
+      const repository = fc.constantFrom(APP, OTHER);
+      const step = fc.record({
+        act: fc.constantFrom('put', 'tag', 'remove'),
+        name,
+        tag,
+        repository,
+        atMs: fc.nat(1e6),
+      });
+      const tags = new Map<string, { name: string; atMs: number }>();
+      const stored = new Map<string, number>();
+      const belongs = new Set<string>();
+      const play = async (one: { act: string; name: string; tag: string; repository: string; atMs: number }) => {
+        if (one.act === 'remove') {
+          stored.delete(one.name);
+          await index.removeBlob(digest(one.name));
+        } else if (one.act === 'put') {
+          await index.putManifest(manifest(one.name, { repository: one.repository, tags: [one.tag], atMs: one.atMs }));
+          if (!stored.has(one.name)) stored.set(one.name, one.atMs);
+          belongs.add(one.repository + one.name);
+        } else if (belongs.has(one.repository + one.name)) {
+          await index.putTag(one.repository, one.tag, digest(one.name), one.atMs);
+        } else return;
+        if (one.act !== 'remove') tags.set(one.repository + one.tag, { name: one.name, atMs: one.atMs });
+      };
+      const compare = async () => {
+        for (const where of [APP, OTHER]) {
+          for (const each of ['v0', 'v1']) {
+            const known = tags.get(where + each);
+            const storedAtMs = known && stored.get(known.name);
+            const expected =
+              known && storedAtMs !== undefined
+                ? expect.objectContaining({ digest: digest(known.name), validatedAtMs: known.atMs, storedAtMs })
+                : undefined;
+            expect(await index.findTag(where, each)).toEqual(expected);
+          }
+          for (const each of ['m0', 'm1', 'm2']) {
+            const isThere = stored.has(each) && belongs.has(where + each);
+            expect((await index.findManifest(where, digest(each))) !== undefined).toBe(isThere);
+          }
+        }
+      };
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 10 }), async (steps) => {
+          for (const one of steps) {
+            await play(one);
+            await compare();
+          }
+        }),
+        { numRuns: 30 },
+      );
     });
 
     test('takes a manifest with 20,000 references', async () => {

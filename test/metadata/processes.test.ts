@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { startProcess } from '../support/process.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { openSqliteFile } from './support/open-sqlite-index.ts';
@@ -21,7 +21,7 @@ test.concurrent('an index that another process has open is INDEX_IN_USE, until i
     await index.putManifest(manifest('m', { tags: ['v1'] }));
     await using refused = await startProcess(process.execPath, [SCRIPT, file, '0']);
     expect(await refused.exited).toMatchObject({ code: 1 });
-    await refused.waitUntil(({ output }) => output.includes("code: 'INDEX_IN_USE'"));
+    await vi.waitFor(() => expect(refused.output).toContain("code: 'INDEX_IN_USE'"));
     expect(await index.listTags('docker.io/library/app')).toEqual(['v1']);
   }
   await using next = await hold(file, 1, /^committed 0$/m);

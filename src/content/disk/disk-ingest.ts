@@ -7,6 +7,7 @@ import type { FileHash, HashPool } from '../hashing/hash-pool.ts';
 import { removeFile, renameDurably } from './durable.ts';
 import type { Layout } from './layout.ts';
 import { readLedger, writeLedger } from './ledger.ts';
+import { readAt } from './read-at.ts';
 import { SharedFile } from './shared-file.ts';
 
 /** A crash loses the pieces that came after the last ledger: at most this many bytes, or this much time's worth. */
@@ -117,7 +118,7 @@ export class DiskIngest implements Ingest {
     const sizeBytes = this.#totalBytes ?? Number.MAX_SAFE_INTEGER;
     return {
       sizeBytes,
-      read: async (buffer, position) => (await file.handle.read(buffer, 0, buffer.length, position)).bytesRead,
+      read: (buffer, position) => readAt(file.handle, buffer, position, this.digest),
       [Symbol.asyncDispose]: () => file.release(),
     };
   }
@@ -129,6 +130,8 @@ export class DiskIngest implements Ingest {
 
   async commit(): Promise<void> {
     try {
+      // A file that an earlier life left longer than its ledger said.
+      await this.#file.handle.truncate(this.#have.endFrom(0));
       await this.#file.handle.datasync();
       await renameDurably(this.#layout.part(this.digest), this.#layout.blob(this.digest));
       this.#isCommitted = true;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { access, constants, mkdir, open, readdir, statfs } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { access, constants, mkdir, open, readdir, rm, statfs } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { digestAlgorithm, digestHex, parseDigest, type Digest } from '../../oci/digest.ts';
 import type { ContentFile, ContentStore, Ingest } from '../content-store.ts';
 import { isMissing, toContentError } from '../content-error.ts';
@@ -8,6 +8,7 @@ import { HashPool } from '../hashing/hash-pool.ts';
 import { DiskIngest } from './disk-ingest.ts';
 import { removeFile, renameDurably } from './durable.ts';
 import { ingestDigest, Layout } from './layout.ts';
+import { readAt } from './read-at.ts';
 import { readLedger } from './ledger.ts';
 
 /** The store as files named after their digests. One process at a time: the index beside it holds the lock. */
@@ -25,9 +26,6 @@ export class DiskStore implements ContentStore {
   static async open(root: string): Promise<DiskStore> {
     const store = new DiskStore(root);
     try {
-      await mkdir(root, { recursive: true });
-      // Asked by itself, because making folders tells a read-only file system in a roundabout way.
-      await access(root, constants.W_OK);
       await mkdir(store.#layout.ingests, { recursive: true });
       for (const algorithm of ['sha256', 'sha512']) {
         const folders = Array.from({ length: 256 }, (_, number) => number.toString(16).padStart(2, '0'));
@@ -37,7 +35,7 @@ export class DiskStore implements ContentStore {
       }
       return store;
     } catch (error) {
-      throw toContentError(error, `cannot prepare ${root}`);
+      throw toContentError((await refusalOf(root)) ?? error, `cannot prepare ${root}`);
     }
   }
 
@@ -47,7 +45,7 @@ export class DiskStore implements ContentStore {
       const { size: sizeBytes } = await handle.stat();
       return {
         sizeBytes,
-        read: async (buffer, position) => (await handle.read(buffer, 0, buffer.length, position)).bytesRead,
+        read: (buffer, position) => readAt(handle, buffer, position, digest),
         [Symbol.asyncDispose]: () => handle.close(),
       };
     } catch (error) {
@@ -57,19 +55,24 @@ export class DiskStore implements ContentStore {
   }
 
   async *list(): AsyncIterable<Digest> {
-    for (const algorithm of (await readdir(this.#layout.blobs)).sort()) {
-      for (const folder of (await readdir(join(this.#layout.blobs, algorithm))).sort()) {
-        for (const name of (await readdir(join(this.#layout.blobs, algorithm, folder))).sort()) {
+    for (const algorithm of await this.#names('folder', this.#layout.blobs)) {
+      const folders = join(this.#layout.blobs, algorithm);
+      for (const folder of await this.#names('folder', folders)) {
+        for (const name of await this.#names('file', join(folders, folder))) {
           const digest = parseDigest(`${algorithm}:${name}`);
-          if (digest) yield digest;
+          if (digest && digestHex(digest).startsWith(folder)) yield digest;
         }
       }
     }
   }
 
   async space(): Promise<{ freeBytes: number; totalBytes: number }> {
-    const { bavail, blocks, bsize } = await statfs(this.#root);
-    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+    try {
+      const { bavail, blocks, bsize } = await statfs(this.#root);
+      return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+    } catch (error) {
+      throw toContentError(error, `cannot measure the disk of ${this.#root}`);
+    }
   }
 
   async put(digest: Digest, bytes: Uint8Array): Promise<void> {
@@ -102,21 +105,26 @@ export class DiskStore implements ContentStore {
   }
 
   async interrupted(): Promise<{ digest: Digest; origin: string }[]> {
-    const names = new Set(await readdir(this.#layout.ingests));
+    const names = new Set(await this.#names('any', this.#layout.ingests));
     const found: { digest: Digest; origin: string }[] = [];
-    for (const name of names) {
-      const digest = name.endsWith('.json') ? ingestDigest(name) : undefined;
-      if (!digest || !names.has(basename(this.#layout.part(digest)))) continue;
-      const ledger = await readLedger(this.#layout.ledger(digest));
-      if (ledger) found.push({ digest, origin: ledger.origin });
+    try {
+      for (const name of names) {
+        const digest = name.endsWith('.json') ? ingestDigest(name) : undefined;
+        if (!digest || !names.has(basename(this.#layout.part(digest)))) continue;
+        const ledger = await readLedger(this.#layout.ledger(digest));
+        if (ledger) found.push({ digest, origin: ledger.origin });
+      }
+      const resumable = new Set(found.map(({ digest }) => digest));
+      for (const name of names) {
+        const digest = ingestDigest(name);
+        // Without a ledger nothing says which bytes were written, and without pieces a ledger says nothing.
+        if (!digest || !resumable.has(digest))
+          await rm(join(this.#layout.ingests, name), { recursive: true, force: true });
+      }
+      return found;
+    } catch (error) {
+      throw toContentError(error, 'cannot read the interrupted ingests');
     }
-    const resumable = new Set(found.map(({ digest }) => digest));
-    for (const name of names) {
-      const digest = ingestDigest(name);
-      // Without a ledger nothing says which bytes were written, and without pieces a ledger says nothing.
-      if (!digest || !resumable.has(digest)) await removeFile(join(this.#layout.ingests, name));
-    }
-    return found;
   }
 
   async verify(digest: Digest): Promise<boolean> {
@@ -135,7 +143,30 @@ export class DiskStore implements ContentStore {
     }
   }
 
+  /** What a folder has, in order. */
+  async #names(kind: 'file' | 'folder' | 'any', path: string): Promise<string[]> {
+    try {
+      const entries = await readdir(path, { withFileTypes: true });
+      return entries
+        .filter((entry) => kind === 'any' || (kind === 'folder' ? entry.isDirectory() : entry.isFile()))
+        .map((entry) => entry.name)
+        .sort();
+    } catch (error) {
+      throw toContentError(error, `cannot list ${path}`);
+    }
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#hashes[Symbol.asyncDispose]();
+  }
+}
+
+/** Why a folder, or the nearest one above it that is there, cannot be written: making folders tells it in a roundabout way. */
+async function refusalOf(path: string): Promise<unknown> {
+  try {
+    await access(path, constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return isMissing(error) && dirname(path) !== path ? refusalOf(dirname(path)) : error;
   }
 }

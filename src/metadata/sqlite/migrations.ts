@@ -13,8 +13,7 @@ export const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE content (
     id INTEGER PRIMARY KEY,
-    digest TEXT NOT NULL UNIQUE,
-    size_bytes INTEGER
+    digest TEXT NOT NULL UNIQUE
   ) STRICT;
 
   CREATE TABLE blob (
@@ -54,6 +53,8 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE repository_content (
     repository_id INTEGER NOT NULL REFERENCES repository(id),
     content_id INTEGER NOT NULL REFERENCES content(id),
+    -- What a descriptor in this repository says: one repository's lie must not break another one's pulls.
+    size_bytes INTEGER,
     used_at INTEGER,
     PRIMARY KEY (repository_id, content_id)
   ) STRICT, WITHOUT ROWID;

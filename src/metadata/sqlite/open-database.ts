@@ -2,6 +2,8 @@ import Database from 'better-sqlite3';
 import { MetadataError } from '../metadata-error.ts';
 import { MIGRATIONS } from './migrations.ts';
 
+/** Marks the file as ours (SQLite's `PRAGMA application_id`): "entr" in ASCII. */
+const APPLICATION_ID = 0x656e7472;
 /** A predecessor that is ending has this long to let go of the file. */
 const BUSY_MS = 2_000;
 
@@ -15,6 +17,8 @@ export function openDatabase(file: string): Database.Database {
     try {
       // The kernel's lock on the file also guards the folders beside it, and goes with the process, however it ends.
       database.pragma('locking_mode = EXCLUSIVE');
+      // Looked at before anything is changed: the file may be somebody else's.
+      const version = knownVersion(database, file);
       database.pragma('journal_mode = WAL');
       // FULL: what was answered as stored is still there after a power cut.
       database.pragma('synchronous = FULL');
@@ -22,7 +26,7 @@ export function openDatabase(file: string): Database.Database {
       database.pragma('cache_size = -65536');
       database.pragma('temp_store = MEMORY');
       database.exec('BEGIN IMMEDIATE; COMMIT');
-      migrate(database, file);
+      migrate(database, version);
       return database;
     } catch (error) {
       database.close();
@@ -40,18 +44,29 @@ export function translated<Value>(file: string, work: () => Value): Value {
   }
 }
 
-function migrate(database: Database.Database, file: string): void {
+/** The version of the schema that the file has; 0 for a new file. */
+function knownVersion(database: Database.Database, file: string): number {
   const version = database.pragma('user_version', { simple: true }) as number;
+  const isOurs = database.pragma('application_id', { simple: true }) === APPLICATION_ID;
+  const isEmpty = database.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() === 0;
+  if (!isOurs && !isEmpty) {
+    throw new MetadataError('INDEX_CORRUPT', `${file} is another program's database: choose another storage.path`);
+  }
   if (version > MIGRATIONS.length) {
     throw new MetadataError(
       'INDEX_TOO_NEW',
       `${file} has version ${version}; this program knows versions up to ${MIGRATIONS.length}: run the newer entrepot that wrote it`,
     );
   }
+  return version;
+}
+
+function migrate(database: Database.Database, version: number): void {
   for (const [position, statements] of MIGRATIONS.entries()) {
     if (position < version) continue;
     database.transaction(() => {
       database.exec(statements);
+      database.pragma(`application_id = ${APPLICATION_ID}`);
       database.pragma(`user_version = ${position + 1}`);
     })();
   }

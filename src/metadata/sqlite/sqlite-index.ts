@@ -60,15 +60,15 @@ export class SqliteIndex implements MetadataIndex {
     const { putManifest, putBlob, putReference, linkContent } = this.#statements;
     this.#transaction(() => {
       const repositoryId = this.#repositoryId(record.repository);
-      const manifestId = this.#contentId(record.digest, record.sizeBytes);
+      const manifestId = this.#contentId(record.digest);
       putBlob.run(manifestId, record.sizeBytes, record.atMs);
       putManifest.run(manifestId, record.mediaType, record.artifactType ?? null);
-      linkContent.run(repositoryId, manifestId, record.atMs);
+      linkContent.run(repositoryId, manifestId, record.sizeBytes, record.atMs);
       for (const reference of record.references) {
-        const contentId = this.#contentId(reference.digest, reference.sizeBytes);
+        const contentId = this.#contentId(reference.digest);
         putReference.run(manifestId, contentId, reference.role);
         // A subject is only named: that does not make it part of this repository.
-        if (reference.role !== 'subject') linkContent.run(repositoryId, contentId, null);
+        if (reference.role !== 'subject') linkContent.run(repositoryId, contentId, reference.sizeBytes, null);
       }
       for (const tag of record.tags) this.#putTag(repositoryId, tag, manifestId, record.atMs);
     });
@@ -108,16 +108,16 @@ export class SqliteIndex implements MetadataIndex {
     atMs: number;
   }): Promise<void> {
     this.#transaction(() => {
-      const contentId = this.#contentId(blob.digest, blob.sizeBytes);
+      const contentId = this.#contentId(blob.digest);
       this.#statements.putBlob.run(contentId, blob.sizeBytes, blob.atMs);
       for (const name of blob.repositories)
-        this.#statements.linkContent.run(this.#repositoryId(name), contentId, blob.atMs);
+        this.#statements.linkContent.run(this.#repositoryId(name), contentId, blob.sizeBytes, blob.atMs);
     });
   }
 
   async linkBlob(repository: string, digest: Digest): Promise<void> {
     this.#transaction(() => {
-      this.#statements.linkContent.run(this.#repositoryId(repository), this.#contentId(digest, undefined), Date.now());
+      this.#statements.linkContent.run(this.#repositoryId(repository), this.#contentId(digest), null, Date.now());
     });
   }
 
@@ -145,7 +145,9 @@ export class SqliteIndex implements MetadataIndex {
   }
 
   noteUse(use: Use): void {
-    this.#uses.set(`${use.repository}@${use.digest}`, use);
+    const key = `${use.repository}@${use.digest}`;
+    // A clock that was set back must not make something look older than it is.
+    if ((this.#uses.get(key)?.atMs ?? 0) <= use.atMs) this.#uses.set(key, use);
     if (this.#uses.size >= USES_LIMIT) this.#flushSoon();
   }
 
@@ -178,8 +180,8 @@ export class SqliteIndex implements MetadataIndex {
     return known ?? Number(this.#statements.addRepository.run(name).lastInsertRowid);
   }
 
-  #contentId(digest: Digest, sizeBytes: number | undefined): number {
-    this.#statements.addContent.run(digest, sizeBytes ?? null);
+  #contentId(digest: Digest): number {
+    this.#statements.addContent.run(digest);
     const id = this.#statements.contentId.get(digest);
     if (id === undefined) throw new MetadataError('INDEX_FAILED', `no row for a ${digestAlgorithm(digest)} digest`);
     return id;

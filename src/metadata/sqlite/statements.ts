@@ -22,12 +22,13 @@ export function prepareStatements(database: Database) {
         ORDER BY name LIMIT :limit`),
     ),
 
-    addContent: database.prepare<[digest: string, sizeBytes: number | null]>(`
-      INSERT INTO content (digest, size_bytes) VALUES (?, ?)
-      ON CONFLICT (digest) DO UPDATE SET size_bytes = coalesce(size_bytes, excluded.size_bytes)`),
+    addContent: database.prepare<[digest: string]>('INSERT INTO content (digest) VALUES (?) ON CONFLICT DO NOTHING'),
     contentId: pluck<[digest: string], number>(database.prepare('SELECT id FROM content WHERE digest = ?')),
-    linkContent: database.prepare<[repositoryId: number, contentId: number, usedAt: number | null]>(`
-      INSERT INTO repository_content (repository_id, content_id, used_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`),
+    linkContent: database.prepare<
+      [repositoryId: number, contentId: number, sizeBytes: number | null, usedAt: number | null]
+    >(`
+      INSERT INTO repository_content (repository_id, content_id, size_bytes, used_at) VALUES (?, ?, ?, ?)
+      ON CONFLICT DO UPDATE SET size_bytes = coalesce(excluded.size_bytes, size_bytes)`),
     touchContent: database.prepare<{ repository: string; digest: string; at: number }>(`
       UPDATE repository_content SET used_at = max(coalesce(used_at, 0), :at)
       WHERE repository_id = (SELECT id FROM repository WHERE name = :repository)
@@ -37,10 +38,11 @@ export function prepareStatements(database: Database) {
       { repository: string; digest: string },
       { named_size: number | null; size_bytes: number | null; stored_at: number | null; belongs: number }
     >(`
-      SELECT c.size_bytes AS named_size, b.size_bytes, b.stored_at, EXISTS (
-        SELECT 1 FROM repository_content rc JOIN repository r ON r.id = rc.repository_id
-        WHERE rc.content_id = c.id AND r.name = :repository) AS belongs
-      FROM content c LEFT JOIN blob b ON b.content_id = c.id WHERE c.digest = :digest`),
+      SELECT rc.size_bytes AS named_size, b.size_bytes, b.stored_at, rc.content_id IS NOT NULL AS belongs
+      FROM content c LEFT JOIN blob b ON b.content_id = c.id
+        LEFT JOIN repository_content rc ON rc.content_id = c.id
+          AND rc.repository_id = (SELECT id FROM repository WHERE name = :repository)
+      WHERE c.digest = :digest`),
     putBlob: database.prepare<[contentId: number, sizeBytes: number, at: number]>(`
       INSERT INTO blob (content_id, size_bytes, stored_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`),
     removeBlob: database.prepare<[digest: string]>(

@@ -22,7 +22,7 @@ export interface FillState {
   readonly claims: readonly Claim[];
   /** Offsets at which clients wait for a byte. */
   readonly wanted: readonly number[];
-  /** Does the upstream honour Range? Undefined: not tried yet. */
+  /** Does the upstream honour Range? Undefined: not known. Trying it beside a whole answer could bring the blob twice. */
   readonly honoursRange: boolean | undefined;
   readonly nowMs: number;
   /** Requests at once for a blob that nobody waits for at a special place. */
@@ -40,9 +40,11 @@ export interface Choice {
 /** Blobs below this come by one plain GET, as every client asks and every registry answers. */
 const SINGLE_BYTES = 16 * 1024 * 1024;
 /** Asked for first when the size is not known; the answer tells it. */
-const FIRST_BYTES = 8 * 1024 * 1024;
-const MIN_SEGMENT_BYTES = 8 * 1024 * 1024;
-const MAX_SEGMENT_BYTES = 64 * 1024 * 1024;
+const FIRST_BYTES = 4 * 1024 * 1024;
+const MIN_SEGMENT_BYTES = 4 * 1024 * 1024;
+const MAX_SEGMENT_BYTES = 32 * 1024 * 1024;
+/** Small parts of large blobs: a client that waits in the middle of one seldom has to have it cut. */
+const SEGMENTS_PER_CONNECTION = 4;
 /** A client waits at most this long for a running request to reach its offset before it gets one of its own. */
 const PATIENCE_MS = 450;
 /** A speed that is measured over less time than this says nothing. */
@@ -75,7 +77,7 @@ function chooseForWaiting(state: FillState, sizeBytes: number): Choice | undefin
     if (!covering) {
       const gap = gapAt(state, wanted, sizeBytes);
       if (gap && gap[0] === wanted) return choice(state, gap, sizeBytes);
-    } else if (isTooFar(covering, wanted, state.nowMs)) {
+    } else if (state.honoursRange === true && isTooFar(covering, wanted, state.nowMs)) {
       return {
         startBytes: wanted,
         endBytes: Math.min(covering.endBytes, sizeBytes),
@@ -98,7 +100,7 @@ function choice(state: FillState, gap: Interval, sizeBytes: number): Choice {
   if (gap[0] === 0 && gap[1] === sizeBytes && sizeBytes < SINGLE_BYTES) {
     return { startBytes: 0, endBytes: sizeBytes, isRanged: false };
   }
-  const share = Math.ceil(sizeBytes / (state.connections * 2));
+  const share = Math.ceil(sizeBytes / (state.connections * SEGMENTS_PER_CONNECTION));
   const segment = Math.min(Math.max(share, MIN_SEGMENT_BYTES), MAX_SEGMENT_BYTES);
   return { startBytes: gap[0], endBytes: Math.min(gap[1], gap[0] + segment), isRanged: true };
 }

@@ -3,7 +3,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/repository.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { FillReader, type Readable } from './fill-reader.ts';
-import { Transfer, type TransferSource } from './transfer.ts';
+import { type RangeSupport, Transfer, type TransferSource } from './transfer.ts';
 
 /** What a fill needs from its surroundings. */
 export interface FillSurroundings {
@@ -17,6 +17,7 @@ export interface FillSurroundings {
   onStoreError(fill: Fill, error: unknown): void;
   /** Requests at once that this fill may make now. */
   connections(): number;
+  readonly ranges: RangeSupport;
 }
 
 /** The last bytes of a blob stay here until its digest is verified: without them no client takes the rest for whole. */
@@ -51,6 +52,7 @@ export class Fill implements Readable {
       source,
       sizeBytes,
       wanted: () => this.#wanted(),
+      ranges: surroundings.ranges,
       connections: () => surroundings.connections(),
       onBegin: () => this.#confirmed.resolve(),
       onWritten: () => this.#wakeReaders(),

@@ -5,7 +5,7 @@ import type { Telemetry } from '../../telemetry/telemetry.ts';
 import { CodedError } from '../../util/coded-error.ts';
 import { Fill } from './fill.ts';
 import type { FillReader } from './fill-reader.ts';
-import type { TransferSource } from './transfer.ts';
+import type { RangeSupport, TransferSource } from './transfer.ts';
 
 export interface FillsOptions {
   readonly store: ContentStore;
@@ -28,6 +28,7 @@ export interface JoinedFill {
 /** The fills that are under way: one per digest, whoever asks. */
 export class Fills implements AsyncDisposable {
   readonly #options: FillsOptions;
+  readonly #ranges: RangeSupport = new Set();
   readonly #running = new Map<Digest, { fill: Fill; started: Promise<void> }>();
 
   constructor(options: FillsOptions) {
@@ -82,6 +83,7 @@ export class Fills implements AsyncDisposable {
   ): { fill: Fill; started: Promise<void> } {
     const { store, telemetry, connections } = this.#options;
     const fill = new Fill(digest, source, sizeBytes, {
+      ranges: this.#ranges,
       openIngest: (wanted) => store.ingest(wanted),
       connections: () => (this.#running.size * connections <= this.#options.maxExtraConnections ? connections : 1),
       onStored: (done) => this.#index(done),

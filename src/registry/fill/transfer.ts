@@ -20,6 +20,8 @@ export interface TransferOptions {
   readonly sizeBytes: number | undefined;
   /** Offsets at which clients wait. */
   readonly wanted: () => number[];
+  /** Whether an upstream is known to honour Range, from other blobs of it. */
+  readonly ranges: RangeSupport;
   /** Requests at once that make sense now. */
   readonly connections: () => number;
   /** An upstream has begun to send. */
@@ -31,6 +33,9 @@ export interface TransferOptions {
   /** No upstream will bring the rest. */
   readonly onFail: (error: unknown) => void;
 }
+
+/** Registries that were seen to honour Range. One that did not may do so for the next blob. */
+export type RangeSupport = Set<string>;
 
 /** Brings a blob's bytes from upstreams into an ingest: by several requests, out of order, and again when they break. */
 export class Transfer {
@@ -50,6 +55,7 @@ export class Transfer {
     this.#options = options;
     this.#sources = [options.source];
     this.#sizeBytes = options.sizeBytes;
+    if (options.ranges.has(options.source.repository.registry)) this.#honoursRange = true;
   }
 
   get sizeBytes(): number | undefined {
@@ -168,6 +174,7 @@ export class Transfer {
     const { digest } = this.#options;
     const { registry, name } = source.repository;
     if (claim.isRanged) this.#honoursRange = stream.isPartial;
+    if (stream.isPartial) this.#options.ranges.add(registry);
     if (totalBytes === undefined) {
       if (!stream.isPartial || this.#sizeBytes !== undefined) return;
       throw new UpstreamError('INVALID', registry, `sends parts of ${digest} without its size`);

@@ -5,8 +5,8 @@ import { startEntrepot } from '../support/entrepot.ts';
 import { buildImage } from '../support/images.ts';
 import { startOrigin } from '../support/origin.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { ask } from './support/ask.ts';
-import { expectCached, expectContent } from './support/expectations.ts';
+import { ask } from '../faults/support/ask.ts';
+import { expectCached, expectContent } from '../faults/support/expectations.ts';
 
 const SIZE = 24 * 1024 * 1024;
 /** Of each of two mirrors, which live at the same time. */
