@@ -22,7 +22,7 @@ export class SeenTags {
   /** The tag points at the digest, and at no other any more. */
   add(repository: string, tag: string, digest: Digest): void {
     const before = this.#digests.get(`${repository}:${tag}`);
-    if (before !== undefined) this.#tags.get(`${repository}@${before}`)?.delete(tag);
+    if (before !== undefined && before !== digest) this.#tags.get(`${repository}@${before}`)?.delete(tag);
     this.#digests.set(`${repository}:${tag}`, digest);
     const key = `${repository}@${digest}`;
     const tags = this.#tags.get(key) ?? new Set();

@@ -1,3 +1,5 @@
+import { accessSync, constants } from 'node:fs';
+import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { MetadataError } from '../metadata-error.ts';
 import { MIGRATIONS } from './migrations.ts';
@@ -94,7 +96,7 @@ function translate(file: string, error: unknown): unknown {
       because,
     );
   }
-  if (code.startsWith('SQLITE_READONLY') || code.startsWith('SQLITE_CANTOPEN') || code.startsWith('SQLITE_PERM')) {
+  if (/^SQLITE_(?:READONLY|CANTOPEN|PERM)/.test(code) || (code.startsWith('SQLITE_IOERR') && isReadOnly(file))) {
     return new MetadataError(
       'INDEX_READ_ONLY',
       `${file} cannot be written (${error.message}): storage.path must be writable`,
@@ -105,4 +107,14 @@ function translate(file: string, error: unknown): unknown {
     return new MetadataError('INDEX_FULL', `${file} cannot grow: its disk is full`, because);
   }
   return new MetadataError('INDEX_FAILED', `${file}: ${error.message}`, because);
+}
+
+/** A read-only file system makes some calls of SQLite fail as if the disk were broken. */
+function isReadOnly(file: string): boolean {
+  try {
+    accessSync(dirname(file), constants.W_OK);
+    return false;
+  } catch {
+    return true;
+  }
 }
