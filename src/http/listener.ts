@@ -45,9 +45,20 @@ export class Listener implements AsyncDisposable {
       headersTimeout: 30_000,
       noDelay: true,
     };
-    const server = tls ? createTlsServer({ ...options, ...tls }, listener) : createServer(options, listener);
+    const answering = new WeakSet<Duplex>();
+    const tracked: RequestListener = (message, response) => {
+      const { socket } = message;
+      answering.add(socket);
+      response.once('close', () => answering.delete(socket));
+      listener(message, response);
+    };
+    const server = tls ? createTlsServer({ ...options, ...tls }, tracked) : createServer(options, tracked);
     server.timeout = IDLE_MS;
-    server.on('clientError', refuse);
+    server.on('clientError', (error, socket) => {
+      // In the middle of an answer, an error's text would pass for content.
+      if (answering.has(socket)) socket.destroy();
+      else refuse(error, socket);
+    });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(address.port, address.host, () => {

@@ -21,9 +21,10 @@ export function makeRepository(registry: string, path: string): Repository {
   return { registry, path, name: `${registry}/${path}` };
 }
 
-/** Docker Hub goes by three names; inside it is always `docker.io`. */
+/** A registry's name as it stands inside: host names ignore case, and Docker Hub's three names are `docker.io`. */
 export function canonicalRegistry(name: string): string {
-  return DOCKER_HUB_NAMES.has(name) ? 'docker.io' : name;
+  const lower = name.toLowerCase();
+  return DOCKER_HUB_NAMES.has(lower) ? 'docker.io' : lower;
 }
 
 /** Docker Hub's official images live under `library/`. */

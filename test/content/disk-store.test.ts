@@ -8,7 +8,7 @@ import { Layout } from '../../src/content/disk/layout.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { content, describeContentStore, ingestAll } from './content-store-conformance.ts';
 import { describeIngest } from './ingest-conformance.ts';
-import { openDiskStore } from './support/open-disk-store.ts';
+import { openDiskStore, openQuickDiskStore } from './support/open-disk-store.ts';
 import { expectBytes } from './support/expect-bytes.ts';
 import { readContent } from './support/read-content.ts';
 import { mountSmallDisk } from './support/tmpfs.ts';
@@ -20,7 +20,7 @@ describeIngest('the disk store', () => openDiskStore());
 
 describe('the disk store, after a crash,', () => {
   test('removes what cannot be gone on with, and keeps the rest', async () => {
-    await using opened = await openDiskStore();
+    await using opened = await openQuickDiskStore();
     const layout = new Layout(opened.path);
     const kept = content(1000, 'kept');
     {
@@ -48,13 +48,13 @@ describe('the disk store, after a crash,', () => {
   });
 
   test('does not stumble over a folder among the ingests', async () => {
-    await using opened = await openDiskStore();
+    await using opened = await openQuickDiskStore();
     await mkdir(join(new Layout(opened.path).ingests, 'lost+found'));
     expect(await opened.store.interrupted()).toEqual([]);
   });
 
   test('lists content though other files lie among it', async () => {
-    await using opened = await openDiskStore();
+    await using opened = await openQuickDiskStore();
     const { bytes, digest } = content(10);
     await opened.store.put(digest, bytes);
     const { blobs } = new Layout(opened.path);
@@ -141,12 +141,11 @@ describe('the disk store, on a disk that refuses,', () => {
   });
 
   test('throws nothing but ContentError when its folders are gone', async () => {
-    await using opened = await openDiskStore();
-    await rm(opened.path, { recursive: true });
+    await using opened = await openQuickDiskStore();
+    for (const folder of ['blobs', 'ingest']) await rm(join(opened.path, folder), { recursive: true });
     const { bytes, digest } = content(10);
     const acts: Record<string, (store: ContentStore) => Promise<unknown>> = {
       list: (store) => Array.fromAsync(store.list()),
-      space: (store) => store.space(),
       interrupted: (store) => store.interrupted(),
       put: (store) => store.put(digest, bytes),
       ingest: (store) => store.ingest(digest),
@@ -161,7 +160,7 @@ describe('the disk store, on a disk that refuses,', () => {
   });
 
   test('throws nothing but ContentError when content cannot be read', async () => {
-    await using opened = await openDiskStore();
+    await using opened = await openQuickDiskStore();
     const { digest } = content(10);
     // Reading it fails with an errno, as a broken sector does.
     await mkdir(new Layout(opened.path).blob(digest));

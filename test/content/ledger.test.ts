@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Layout } from '../../src/content/disk/layout.ts';
 import { content, empty, ingestAll } from './content-store-conformance.ts';
-import { type OpenedDiskStore, openDiskStore } from './support/open-disk-store.ts';
+import { type OpenedDiskStore, openQuickDiskStore } from './support/open-disk-store.ts';
 import { expectBytes } from './support/expect-bytes.ts';
 import { readContent, readFrom } from './support/read-content.ts';
 
@@ -13,7 +13,7 @@ const whole = content(SIZE);
 
 let opened: OpenedDiskStore;
 beforeAll(async () => {
-  opened = await openDiskStore();
+  opened = await openQuickDiskStore();
 });
 beforeEach(() => empty(opened.store));
 afterAll(() => opened[Symbol.asyncDispose]());
@@ -29,7 +29,7 @@ function ledger(changes: object = {}): string {
 }
 
 /** Opens an ingest on pieces and a ledger that some crash has left; it must end well, or say that it cannot. */
-async function resume(part: Uint8Array, ledgerText: string | Uint8Array): Promise<{ haveBytes: number }> {
+async function expectResumed(part: Uint8Array, ledgerText: string | Uint8Array): Promise<{ haveBytes: number }> {
   const { store } = opened;
   const layout = new Layout(opened.path);
   await store.remove(whole.digest);
@@ -62,7 +62,7 @@ async function resume(part: Uint8Array, ledgerText: string | Uint8Array): Promis
 
 describe('an ingest that is gone on with', () => {
   test('has what the ledger says', async () => {
-    expect(await resume(whole.bytes.subarray(0, HALF), ledger())).toEqual({ haveBytes: HALF });
+    expect(await expectResumed(whole.bytes.subarray(0, HALF), ledger())).toEqual({ haveBytes: HALF });
   });
 
   test.each<[string, string | Uint8Array]>([
@@ -89,7 +89,7 @@ describe('an ingest that is gone on with', () => {
     ['claims all of a file that is half there', ledger({ have: [[0, SIZE]] })],
     ['is larger than any ledger', ledger({ origin: 'x'.repeat(1024 * 1024) })],
   ])('begins anew when the ledger %s', async (_, text) => {
-    expect(await resume(whole.bytes.subarray(0, HALF), text)).toEqual({ haveBytes: 0 });
+    expect(await expectResumed(whole.bytes.subarray(0, HALF), text)).toEqual({ haveBytes: 0 });
   });
 
   test('trusts only the pieces that the file has', async () => {
@@ -100,7 +100,7 @@ describe('an ingest that is gone on with', () => {
         [HALF + 1, SIZE],
       ],
     });
-    expect(await resume(whole.bytes.subarray(0, HALF), text)).toEqual({ haveBytes: 400 });
+    expect(await expectResumed(whole.bytes.subarray(0, HALF), text)).toEqual({ haveBytes: 400 });
   });
 
   test('takes pieces that overlap or come in another order', async () => {
@@ -111,17 +111,17 @@ describe('an ingest that is gone on with', () => {
         [50, 150],
       ],
     });
-    expect(await resume(whole.bytes.subarray(0, HALF), text)).toEqual({ haveBytes: 450 });
+    expect(await expectResumed(whole.bytes.subarray(0, HALF), text)).toEqual({ haveBytes: 450 });
   });
 
   test('never stores the zeros that a power cut left where the ledger says bytes', async () => {
     const part = Buffer.concat([whole.bytes.subarray(0, 300), Buffer.alloc(SIZE - 300)]);
-    await resume(part, ledger({ have: [[0, SIZE]] }));
+    await expectResumed(part, ledger({ have: [[0, SIZE]] }));
   });
 
   test('stores no more than the content when the file is longer', async () => {
     const part = Buffer.concat([whole.bytes.subarray(0, HALF), content(5 * SIZE, 'rest').bytes]);
-    await resume(part, ledger());
+    await expectResumed(part, ledger());
   });
 
   test('stores the right bytes or none, whatever the ledger and the file say', async () => {
@@ -134,7 +134,7 @@ describe('an ingest that is gone on with', () => {
     });
     await fc.assert(
       fc.asyncProperty(part, have, async (bytes, pieces) => {
-        await resume(bytes, ledger({ have: pieces }));
+        await expectResumed(bytes, ledger({ have: pieces }));
       }),
       { numRuns: 15 },
     );

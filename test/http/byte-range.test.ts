@@ -51,7 +51,7 @@ describe('parseRange', () => {
   });
 
   test('never throws', () => {
-    const unit = fc.constantFrom(...'0123456789-, =bytes');
+    const unit = fc.constantFrom(...'0123456789-, =bytes'.split(''));
     fc.assert(
       fc.property(fc.string({ unit }), (text) => {
         expect(parseRange(`bytes=${text}`)?.length).not.toBe(0);

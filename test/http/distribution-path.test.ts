@@ -119,29 +119,33 @@ describe('parseDistributionPath refuses', () => {
 });
 
 describe('parseDistributionPath, whatever it is given,', () => {
-  const words = fc.constantFrom(
-    ...[
-      'v2',
-      'manifests',
-      'blobs',
-      'uploads',
-      'tags',
-      'list',
-      'referrers',
-      '_catalog',
-      'app',
-      SHA256,
-      '..',
-      '%2F',
-      '%',
-    ],
-    ...['', '?', '&n=', 'ns=', '%00', '\n', ' ', '#'],
-  );
-  const nearUrls = fc.array(words, { maxLength: 12 }).map((parts) => `/v2/${parts.join('/')}`);
+  const words = fc.constantFrom('v2/manifests/blobs/uploads/tags/list/referrers/_catalog/app'.split('/'), [
+    SHA256,
+    '..',
+    '%2F',
+    '%',
+    '',
+    '?',
+    '&n=',
+    'ns=',
+    '%00',
+    '\n',
+    ' ',
+    '#',
+  ]);
+  const word = words.chain((some) => fc.constantFrom(...some));
+  const nearUrls = fc.array(word, { maxLength: 12 }).map((parts) => `/v2/${parts.join('/')}`);
   const urls = fc.oneof(nearUrls, fc.string({ unit: 'binary', maxLength: 60 }), fc.webPath());
   const kinds: ReadonlySet<DistributionRequest['kind']> = new Set([
-    ...(['ping', 'catalog', 'manifest', 'blob', 'tags', 'referrers', 'upload', 'problem'] as const),
-  ]);
+    'ping',
+    'catalog',
+    'manifest',
+    'blob',
+    'tags',
+    'referrers',
+    'upload',
+    'problem',
+  ] as const);
 
   test('never throws, and gives digests and references that are valid', () => {
     fc.assert(
@@ -153,7 +157,7 @@ describe('parseDistributionPath, whatever it is given,', () => {
         if (request.kind !== 'problem')
           expect(isDistributionUrl(decodeURIComponent(url.split('?')[0] ?? ''))).toBe(true);
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 

@@ -111,7 +111,7 @@ describe('draining a listener', () => {
     const drained = listener.drain(10_000).then(() => (isDrained = true));
     await sleep(120);
     expect([isDrained, socket.closed]).toEqual([false, false]);
-    await expect(fetch(url)).rejects.toThrow();
+    await expect(fetch(url)).rejects.toThrow('fetch failed');
     more.resolve();
     await closed;
     await drained;
@@ -156,6 +156,7 @@ describe('draining a listener', () => {
     await listener[Symbol.asyncDispose]();
     await listener[Symbol.asyncDispose]();
     await closed;
+    expect(received()).not.toMatch(/0\r\n\r\n$/);
   });
 });
 

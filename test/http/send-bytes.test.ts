@@ -134,7 +134,7 @@ describe('sendBytes', () => {
     await sleep(200);
     expect(reader?.readBytes).toBe(readWhileWaiting);
     expect(readWhileWaiting).toBeLessThan(24 * MIB);
-    const received = await receive(exchange.message, { everyBytes: 4 * MIB, ms: 120 });
+    const received = await receive(exchange.message, { everyBytes: 12 * MIB, ms: 130 });
     expect(received.equals(content)).toBe(true);
     expect(await exchange.outcome).toBe('done');
     expect(reader?.largestPendingBytes).toBeLessThanOrEqual(2 * MIB);

@@ -8,8 +8,8 @@ const APP = 'docker.io/library/app';
 const OTHER = 'ghcr.io/owner/other';
 
 /** What every index does (src/metadata/metadata-index.ts): blobs, listings and uses. */
-export function describeBlobIndex(name: string, openIndex: () => Promise<IndexUnderTest>): void {
-  describe(`${name}, as an index of blobs,`, () => {
+export function describeBlobIndex(title: string, openIndex: () => Promise<IndexUnderTest>): void {
+  describe(`${title}, as an index of blobs,`, () => {
     let opened: IndexUnderTest;
     let index: MetadataIndex;
     beforeEach(async () => {
@@ -115,7 +115,7 @@ export function describeBlobIndex(name: string, openIndex: () => Promise<IndexUn
     });
   });
 
-  describe(`${name}, for listings and uses,`, () => {
+  describe(`${title}, for listings and uses,`, () => {
     test('keeps the last answer of each listing', async () => {
       await using opened = await openIndex();
       const { index } = opened;
@@ -151,6 +151,7 @@ export function describeBlobIndex(name: string, openIndex: () => Promise<IndexUn
     test('can be disposed of twice', async () => {
       await using opened = await openIndex();
       await opened.index[Symbol.asyncDispose]();
+      await expect(opened.index[Symbol.asyncDispose]()).resolves.toBe(undefined);
     });
   });
 }

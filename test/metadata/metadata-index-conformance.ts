@@ -17,8 +17,8 @@ const APP = 'docker.io/library/app';
 const OTHER = 'ghcr.io/owner/other';
 
 /** What every index does (src/metadata/metadata-index.ts): manifests and tags. */
-export function describeManifestIndex(name: string, openIndex: () => Promise<IndexUnderTest>): void {
-  describe(`${name}, as an index of manifests,`, () => {
+export function describeManifestIndex(title: string, openIndex: () => Promise<IndexUnderTest>): void {
+  describe(`${title}, as an index of manifests,`, () => {
     let opened: IndexUnderTest;
     let index: MetadataIndex;
     beforeEach(async () => {

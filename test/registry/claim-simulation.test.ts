@@ -1,3 +1,4 @@
+import { deepEqual, ok } from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { chooseClaim, type Claim, type FillState } from '../../src/registry/fill/claim.ts';
@@ -56,9 +57,9 @@ class Simulation {
     for (let choices = 0; ; choices += 1) {
       const choice = this.#isWhole() ? undefined : chooseClaim(this.#state());
       if (!choice) break;
-      expect(choices).toBeLessThan(this.#scenario.connections * 4 + 1);
+      ok(choices <= this.#scenario.connections * 4);
       if (choice.takenFrom) {
-        expect(choice.startBytes).toBeGreaterThan(choice.takenFrom.positionBytes);
+        ok(choice.startBytes > choice.takenFrom.positionBytes);
         choice.takenFrom.endBytes = choice.startBytes;
       }
       this.#expectNew(choice.startBytes, choice.endBytes, choice.isRanged);
@@ -90,31 +91,35 @@ class Simulation {
 
   /** No byte is asked for that is there or asked for already, unless the upstream gives wholes only. */
   #expectNew(start: number, end: number, isRanged: boolean): void {
-    expect(start).toBeGreaterThanOrEqual(0);
-    expect(end).toBeGreaterThan(start);
-    if (this.#sizeBytes !== undefined) expect(end).toBeLessThanOrEqual(this.#sizeBytes);
+    ok(start >= 0);
+    ok(end > start);
+    if (this.#sizeBytes !== undefined) ok(end <= this.#sizeBytes);
     if (this.#honoursRange === false) {
-      expect([isRanged, this.#claims.length]).toEqual([false, 0]);
+      deepEqual([isRanged, this.#claims.length], [false, 0]);
       return;
     }
     const taken = [...this.#have.toJSON(), ...this.#claims.map((one): Interval => [one.startBytes, one.endBytes])];
-    expect(taken.filter(([from, to]) => start < to && from < end)).toEqual([]);
+    deepEqual(
+      taken.filter(([from, to]) => start < to && from < end),
+      [],
+    );
   }
 
   /** While bytes are missing a request runs, and each client that waits has one that comes its way. */
   #expectServed(): void {
     if (this.#isWhole()) return;
-    expect(this.#claims.length).toBeGreaterThan(0);
+    ok(this.#claims.length > 0);
     const isLearning = this.#honoursRange === undefined && this.#claims.some((one) => one.isRanged);
     if (this.#sizeBytes === undefined || this.#honoursRange === false || isLearning) return;
     if (this.#claims.length >= this.#scenario.connections * 4) return;
     for (const at of this.#wanted()) {
       const coming = this.#claims.find((one) => one.startBytes <= at && at < one.endBytes);
-      expect(coming, `a client waits at ${at}`).toBeDefined();
-      const elapsedMs = this.#nowMs - (coming?.answeredAtMs ?? this.#nowMs);
-      if (!coming || elapsedMs < 200 || at < coming.positionBytes) continue;
+      ok(coming, `a client waits at ${at}`);
+      const elapsedMs = this.#nowMs - (coming.answeredAtMs ?? this.#nowMs);
+      // Taking a part from a running request makes sense only where Range is known to work.
+      if (this.#honoursRange !== true || elapsedMs < 200 || at < coming.positionBytes) continue;
       const waitMs = ((at - coming.positionBytes) * elapsedMs) / (coming.positionBytes - coming.startBytes || 1);
-      expect(waitMs, `a client waits at ${at}`).toBeLessThanOrEqual(500);
+      ok(waitMs <= 500, `a client waits at ${at}`);
     }
   }
 
@@ -176,7 +181,7 @@ describe('a fill that follows chooseClaim', () => {
       fc.property(scenarios, fc.nat(), fc.nat(200), (scenario, seed, failures) => {
         play(scenario, seed, failures);
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   });
 
@@ -185,7 +190,7 @@ describe('a fill that follows chooseClaim', () => {
       fc.property(scenarios, fc.nat(), (scenario, seed) => {
         expect(play({ ...scenario, honoursRange: true }, seed, 0).repeatedBytes).toBe(0);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Layout } from '../../src/content/disk/layout.ts';
 import { HotManifests } from '../../src/registry/hot-manifests.ts';
 import { content, empty } from '../content/content-store-conformance.ts';
-import { type OpenedDiskStore, openDiskStore } from '../content/support/open-disk-store.ts';
+import { type OpenedDiskStore, openQuickDiskStore } from '../content/support/open-disk-store.ts';
 
 const MIB = 1024 * 1024;
 const { bytes, digest } = content(2000);
@@ -12,7 +12,7 @@ describe('hot manifests', () => {
   let opened: OpenedDiskStore;
   let file: string;
   beforeAll(async () => {
-    opened = await openDiskStore();
+    opened = await openQuickDiskStore();
     file = new Layout(opened.path).blob(digest);
   });
   beforeEach(async () => {

@@ -27,7 +27,7 @@ describe('the tags that were seen', () => {
     for (const tag of ['v1', 'latest', 'v1']) seen.add(APP, tag, digest);
     seen.add(APP, 'v2', other);
     seen.add('ghcr.io/owner/app', 'v3', digest);
-    expect(seen.tagsOf(APP, digest)).toEqual(['v1', 'latest']);
+    expect(seen.tagsOf(APP, digest).toSorted()).toEqual(['latest', 'v1']);
     expect(seen.tagsOf(APP, other)).toEqual(['v2']);
     expect(seen.tagsOf('docker.io/library/ap', digest)).toEqual([]);
   });

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Secret } from '../../src/util/secret.ts';
 
 test.each<[string, (secret: Secret) => string]>([
-  ['a template', (secret) => `${secret}`],
+  ['a template', (secret) => `it is ${secret as unknown as string}`],
   ['concatenation', (secret) => 'x' + String(secret)],
   ['JSON', (secret) => JSON.stringify({ secret })],
   ['inspection', (secret) => inspect({ deep: { secret } }, { depth: 9, showHidden: true })],

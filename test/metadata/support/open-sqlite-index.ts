@@ -3,7 +3,7 @@ import { SqliteIndex } from '../../../src/metadata/sqlite/sqlite-index.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import type { IndexUnderTest } from '../metadata-index-conformance.ts';
 
-/** An index in a file of its own; an error of a flush in the background fails the test as an unhandled rejection. */
+/** An index in a file of its own. */
 export async function openSqliteIndex(): Promise<IndexUnderTest & { readonly file: string }> {
   await using opened = new AsyncDisposableStack();
   const file = join(opened.use(await temporaryDirectory()).path, 'index.sqlite');
@@ -26,7 +26,11 @@ export async function openSqliteIndex(): Promise<IndexUnderTest & { readonly fil
   };
 }
 
-/** Opens the index in that file. */
+/** Opens the index in that file; an error of a flush in the background is an uncaught one. */
 export function openSqliteFile(file: string): SqliteIndex {
-  return new SqliteIndex(file, { onFlushError: (error) => void Promise.reject(error) });
+  return new SqliteIndex(file, {
+    onFlushError: (error) => {
+      throw error;
+    },
+  });
 }

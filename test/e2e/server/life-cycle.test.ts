@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { seededBytes } from '../support/bytes.ts';
-import { download } from '../support/download.ts';
-import { startEntrepot } from '../support/entrepot.ts';
-import { buildImage } from '../support/images.ts';
-import { startOrigin } from '../support/origin.ts';
-import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { seededBytes } from '../../support/bytes.ts';
+import { download } from '../../support/download.ts';
+import { startEntrepot } from '../../support/entrepot.ts';
+import { buildImage } from '../../support/images.ts';
+import { startOrigin } from '../../support/origin.ts';
+import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 const MIB = 1024 * 1024;
 const PASSWORD = 'n0t-for-the-log';

@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { get } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { makeCertificate } from '../support/certificate.ts';
-import { startEntrepot } from '../support/entrepot.ts';
-import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { makeCertificate } from '../../support/certificate.ts';
+import { startEntrepot } from '../../support/entrepot.ts';
+import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 /** The status of an answer, if the server's certificate is this one. */
 function statusOver(url: string, ca: string): Promise<number | undefined> {

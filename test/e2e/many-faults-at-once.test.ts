@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { seededBytes } from '../support/bytes.ts';
 import { buildImage } from '../support/images.ts';
 import type { Fault } from '../support/origin-faults.ts';
-import { ask, type ClientAnswer } from './support/ask.ts';
-import { expectContent, expectError } from './support/expectations.ts';
-import { setStage } from './support/stage.ts';
+import { ask, type ClientAnswer } from '../faults/support/ask.ts';
+import { expectContent, expectError } from '../faults/support/expectations.ts';
+import { setStage } from '../faults/support/stage.ts';
 
 const SEEDS = (process.env['FAULT_SEEDS'] ?? '1,2').split(',');
 const REPOSITORY = '/v2/library/app';
