@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ContentStore, Ingest } from '../../src/content/content-store.ts';
 import { digestOf, type Digest } from '../../src/oci/digest.ts';
 import { seededBytes } from '../support/bytes.ts';
@@ -13,8 +13,11 @@ export interface StoreUnderTest extends AsyncDisposable {
   reopen(): Promise<ContentStore>;
 }
 
-/** Content and its digest; the same for the same size and seed. */
-export function content(sizeBytes: number, seed: number | string = 1): { bytes: Buffer; digest: Digest } {
+/** Content and its digest: the same for the same size and seed, and without a seed other content in each test. */
+export function content(
+  sizeBytes: number,
+  seed: number | string = expect.getState().currentTestName ?? '',
+): { bytes: Buffer; digest: Digest } {
   const bytes = seededBytes(sizeBytes, seed);
   return { bytes, digest: digestOf(bytes) };
 }
@@ -27,7 +30,7 @@ export async function ingestAll(ingest: Ingest, bytes: Buffer, pieceBytes = 100_
   await ingest.commit();
 }
 
-/** One store for all tests of a suite, empty before each: making one takes longer than most tests. */
+/** One store for all tests of a suite, since making one takes longer than most tests: each has content of its own. */
 export function shareStore(openStore: () => Promise<StoreUnderTest>): StoreUnderTest {
   let opened: StoreUnderTest | undefined;
   const current = (): StoreUnderTest => {
@@ -37,7 +40,6 @@ export function shareStore(openStore: () => Promise<StoreUnderTest>): StoreUnder
   beforeAll(async () => {
     opened = await openStore();
   });
-  beforeEach(() => empty(current().store));
   afterAll(() => opened?.[Symbol.asyncDispose]());
   return {
     get store() {
@@ -49,7 +51,7 @@ export function shareStore(openStore: () => Promise<StoreUnderTest>): StoreUnder
 }
 
 /** Takes everything out of a store. */
-export async function empty(store: ContentStore): Promise<void> {
+async function empty(store: ContentStore): Promise<void> {
   for (const { digest } of await store.interrupted()) await (await store.ingest(digest)).discard();
   for (const digest of await Array.fromAsync(store.list())) await store.remove(digest);
 }
@@ -82,6 +84,7 @@ export function describeContentStore(name: string, openStore: () => Promise<Stor
     });
 
     test('takes the same content twice, at the same time too', async () => {
+      await empty(opened.store);
       const { bytes, digest } = content(10_000);
       await Promise.all([1, 2, 3].map(() => opened.store.put(digest, bytes)));
       await opened.store.put(digest, bytes);
@@ -90,6 +93,7 @@ export function describeContentStore(name: string, openStore: () => Promise<Stor
     });
 
     test('removes content, and lets it be removed again', async () => {
+      await empty(opened.store);
       const { bytes, digest } = content(1000);
       await opened.store.put(digest, bytes);
       await opened.store.remove(digest);
@@ -127,6 +131,7 @@ export function describeContentStore(name: string, openStore: () => Promise<Stor
     });
 
     test('lists digests in byte order', async () => {
+      await empty(opened.store);
       const stored = Array.from({ length: 40 }, (_, seed) => content(10, seed));
       const long = digestOf(Buffer.from('x'), 'sha512');
       await opened.store.put(long, Buffer.from('x'));
@@ -143,7 +148,7 @@ export function describeContentStore(name: string, openStore: () => Promise<Stor
       expect(await ingest.verify()).toBe(true);
       expect(await opened.store.open(digest)).toBe(undefined);
       expect(await opened.store.verify(digest)).toBe(false);
-      expect(await Array.fromAsync(opened.store.list())).toEqual([]);
+      expect(await Array.fromAsync(opened.store.list())).not.toContain(digest);
     });
 
     test('notices by verify that stored content is not what it should be', async () => {

@@ -1,9 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { digestOf } from '../../src/oci/digest.ts';
+import type { ContentStore } from '../../src/content/content-store.ts';
+import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { content, ingestAll, shareStore, type StoreUnderTest } from './content-store-conformance.ts';
 import { expectBytes } from './support/expect-bytes.ts';
 import { readContent, readFrom } from './support/read-content.ts';
+
+async function interruptedDigests(store: ContentStore): Promise<Digest[]> {
+  return (await store.interrupted()).map(({ digest }) => digest);
+}
 
 /** What every content store does with content that comes in pieces (`Ingest` in src/content/content-store.ts). */
 export function describeIngest(name: string, openStore: () => Promise<StoreUnderTest>): void {
@@ -17,7 +22,7 @@ export function describeIngest(name: string, openStore: () => Promise<StoreUnder
         await ingestAll(ingest, bytes);
       }
       expectBytes(await readContent(opened.store, digest), bytes);
-      expect(await opened.store.interrupted()).toEqual([]);
+      expect(await interruptedDigests(opened.store)).not.toContain(digest);
       expectBytes(await readContent(await opened.reopen(), digest), bytes);
     });
 
@@ -131,7 +136,7 @@ export function describeIngest(name: string, openStore: () => Promise<StoreUnder
         await ingest.write([bytes.subarray(300_000, 400_000)], 300_000);
       }
       const store = await opened.reopen();
-      expect(await store.interrupted()).toEqual([{ digest, origin: 'docker.io/library/app' }]);
+      expect(await store.interrupted()).toContainEqual({ digest, origin: 'docker.io/library/app' });
       await using ingest = await store.ingest(digest);
       expect(ingest.totalBytes).toBe(500_000);
       expect(ingest.have.toJSON()).toEqual([
@@ -143,7 +148,7 @@ export function describeIngest(name: string, openStore: () => Promise<StoreUnder
       expect(await ingest.verify()).toBe(true);
       await ingest.commit();
       expectBytes(await readContent(store, digest), bytes);
-      expect(await store.interrupted()).toEqual([]);
+      expect(await interruptedDigests(store)).not.toContain(digest);
     });
 
     test('begins with nothing after the pieces were thrown away', async () => {
@@ -153,7 +158,7 @@ export function describeIngest(name: string, openStore: () => Promise<StoreUnder
       await ingest.write([bytes], 0);
       await ingest.discard();
       await ingest[Symbol.asyncDispose]();
-      expect(await opened.store.interrupted()).toEqual([]);
+      expect(await interruptedDigests(opened.store)).not.toContain(digest);
       await using next = await opened.store.ingest(digest);
       expect([next.have.size, next.totalBytes]).toEqual([0, undefined]);
       await ingestAll(next, bytes);

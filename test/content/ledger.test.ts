@@ -1,21 +1,20 @@
 import { truncate, writeFile } from 'node:fs/promises';
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Layout } from '../../src/content/disk/layout.ts';
-import { content, empty, ingestAll } from './content-store-conformance.ts';
+import { content, ingestAll } from './content-store-conformance.ts';
 import { type OpenedDiskStore, openQuickDiskStore } from './support/open-disk-store.ts';
 import { expectBytes } from './support/expect-bytes.ts';
 import { readContent, readFrom } from './support/read-content.ts';
 
 const SIZE = 1000;
 const HALF = SIZE / 2;
-const whole = content(SIZE);
+const whole = content(SIZE, 'whole');
 
 let opened: OpenedDiskStore;
 beforeAll(async () => {
   opened = await openQuickDiskStore();
 });
-beforeEach(() => empty(opened.store));
 afterAll(() => opened[Symbol.asyncDispose]());
 
 function ledger(changes: object = {}): string {
@@ -31,8 +30,8 @@ function ledger(changes: object = {}): string {
 /** Opens an ingest on pieces and a ledger that some crash has left; it must end well, or say that it cannot. */
 async function expectResumed(part: Uint8Array, ledgerText: string | Uint8Array): Promise<{ haveBytes: number }> {
   const { store } = opened;
-  const layout = new Layout(opened.path);
   await store.remove(whole.digest);
+  const layout = new Layout(opened.path);
   await writeFile(layout.part(whole.digest), part);
   await writeFile(layout.ledger(whole.digest), ledgerText);
   await using ingest = await store.ingest(whole.digest);

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { seededBytes } from '../support/bytes.ts';
 import { type Download, download } from '../support/download.ts';
-import { startMirror } from '../support/mirror.ts';
+import { startEntrepot } from '../support/entrepot.ts';
 import { startOrigin } from '../support/origin.ts';
 
 const MIB = 1024 * 1024;
@@ -16,7 +16,7 @@ describe('a fill', () => {
     const content = seededBytes(64 * MIB, 'thirty clients');
     const digest = origin.addBlob(content);
     if (bytesPerSecond) origin.fault({ path: '/blobs/' }, { kind: 'slow', bytesPerSecond });
-    await using mirror = await startMirror(origin);
+    await using mirror = await startEntrepot({ config: { upstreams: { 'docker.io': { url: origin.url } } } });
     const url = `${mirror.url}/v2/library/app/blobs/${digest}`;
 
     const clients: Promise<Download>[] = [];

@@ -112,9 +112,11 @@ describe('draining a listener', () => {
     await sleep(120);
     expect([isDrained, socket.closed]).toEqual([false, false]);
     await expect(fetch(url)).rejects.toThrow('fetch failed');
+    const endedAt = performance.now();
     more.resolve();
     await closed;
     await drained;
+    expect(performance.now() - endedAt).toBeLessThan(2000);
     expect(received()).toMatch(/begin[^]*end[^]*0\r\n\r\n$/);
   });
 

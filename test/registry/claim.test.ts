@@ -76,6 +76,17 @@ describe('chooseClaim', () => {
     else expect(choice).toMatchObject(expected);
   });
 
+  test.each([
+    [400, false],
+    [500, true],
+  ])('lets a client wait %i ms for a running request before another takes its rest: %s', (waitMs, isTaken) => {
+    // 1000 bytes a millisecond for a second.
+    const running = claim(0, 100 * MIB, { positionBytes: 1_000_000, answeredAtMs: 9000 });
+    const wanted = [1_000_000 + waitMs * 1000];
+    const choice = chooseClaim({ ...idle, claims: [running], wanted, connections: 1 });
+    expect(choice?.takenFrom === running).toBe(isTaken);
+  });
+
   test('takes the rest of a slow request for a client that waits far ahead of it, and leaves a fast one alone', () => {
     const slow = claim(0, 100 * MIB, { positionBytes: MIB, answeredAtMs: 9000 });
     const wanted = [50 * MIB];

@@ -2,11 +2,11 @@ import { rm, truncate, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Layout } from '../../src/content/disk/layout.ts';
 import { HotManifests } from '../../src/registry/hot-manifests.ts';
-import { content, empty } from '../content/content-store-conformance.ts';
+import { content } from '../content/content-store-conformance.ts';
 import { type OpenedDiskStore, openQuickDiskStore } from '../content/support/open-disk-store.ts';
 
 const MIB = 1024 * 1024;
-const { bytes, digest } = content(2000);
+const { bytes, digest } = content(2000, 'hot');
 
 describe('hot manifests', () => {
   let opened: OpenedDiskStore;
@@ -15,10 +15,7 @@ describe('hot manifests', () => {
     opened = await openQuickDiskStore();
     file = new Layout(opened.path).blob(digest);
   });
-  beforeEach(async () => {
-    await empty(opened.store);
-    await opened.store.put(digest, bytes);
-  });
+  beforeEach(() => opened.store.put(digest, bytes));
   afterAll(() => opened[Symbol.asyncDispose]());
 
   test('come from the store, and from then on from memory', async () => {
