@@ -58,6 +58,9 @@ export class HashPool implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const pending of this.#pending.values())
+      fail(pending, new ContentError('STORE_FAILED', 'hashing was stopped'));
+    this.#pending.clear();
     await Promise.all([...this.#workers.values()].map((worker) => worker.terminate()));
   }
 
@@ -91,8 +94,12 @@ export class HashPool implements AsyncDisposable {
     for (const [id, pending] of this.#pending) {
       if (pending.worker !== lost) continue;
       this.#pending.delete(id);
-      pending.onStopped();
-      pending.reject(new ContentError('STORE_FAILED', 'a hash worker died', { cause: error }));
+      fail(pending, new ContentError('STORE_FAILED', 'a hash worker died', { cause: error }));
     }
   }
+}
+
+function fail(pending: Pending, error: ContentError): void {
+  pending.onStopped();
+  pending.reject(error);
 }

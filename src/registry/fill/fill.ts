@@ -57,7 +57,7 @@ export class Fill implements Readable {
       onBegin: () => this.#confirmed.resolve(),
       onWritten: () => this.#wakeReaders(),
       onComplete: (ingest) => void this.#finish(ingest),
-      onFail: (error) => void this.#fail(error),
+      onFail: (error, isDisputed) => void this.#fail(error, isDisputed),
     });
     // Nobody may be waiting for these when they fail.
     this.#confirmed.promise.catch(() => undefined);
@@ -96,14 +96,9 @@ export class Fill implements Readable {
   /** Opens the store's ingest; readers can come from then on. @throws ContentError */
   async start(): Promise<void> {
     try {
-      let ingest = await this.#surroundings.openIngest(this.digest);
-      const expected = this.sizeBytes;
-      if (ingest.totalBytes !== undefined && expected !== undefined && ingest.totalBytes !== expected) {
-        // An earlier upstream answered with another length: nothing of it is worth keeping.
-        await ingest.discard();
-        ingest = await this.#surroundings.openIngest(this.digest);
-      }
+      const ingest = await this.#surroundings.openIngest(this.digest);
       this.#ingest = ingest;
+      // Its size was told by an upstream: that counts for more than a descriptor.
       this.#transfer.attach(ingest);
     } catch (error) {
       await this.#fail(error);
@@ -116,8 +111,9 @@ export class Fill implements Readable {
     this.#transfer.advance();
   }
 
-  addSource(source: TransferSource): void {
-    this.#transfer.addSource(source);
+  /** @param sizeBytes what a descriptor in that repository says */
+  addSource(source: TransferSource, sizeBytes: number | undefined): void {
+    this.#transfer.addSource(source, sizeBytes);
   }
 
   openReader(positionBytes: number): FillReader {

@@ -58,7 +58,7 @@ export class Fills implements AsyncDisposable {
       return undefined;
     }
     const { fill, started } = running ?? this.#start(digest, source, options.sizeBytes);
-    fill.addSource(source);
+    fill.addSource(source, options.sizeBytes);
     await started;
     if (!fill.isJoinable) return undefined;
     const reader = fill.openReader(options.positionBytes);

@@ -30,8 +30,8 @@ export interface TransferOptions {
   readonly onWritten: () => void;
   /** Nothing is missing any more. */
   readonly onComplete: (ingest: Ingest) => void;
-  /** No upstream will bring the rest. */
-  readonly onFail: (error: unknown) => void;
+  /** No upstream will bring the rest. @param isDisputed upstreams differ on the size: what has come is worth nothing */
+  readonly onFail: (error: unknown, isDisputed: boolean) => void;
 }
 
 /** Registries that were seen to honour Range. One that did not may do so for the next blob. */
@@ -45,6 +45,9 @@ export class Transfer {
   readonly #stop = new AbortController();
   #ingest: Ingest | undefined;
   #sizeBytes: number | undefined;
+  /** An upstream told the size; until then it is what a descriptor says. */
+  #isSizeTold = false;
+  #isSizeDisputed = false;
   #honoursRange: boolean | undefined;
   #hasBegun = false;
   #isDone = false;
@@ -67,14 +70,18 @@ export class Transfer {
     return this.#sources;
   }
 
-  addSource(source: TransferSource): void {
+  /** @param sizeBytes what a descriptor in that repository says: where descriptors differ, the upstream is believed */
+  addSource(source: TransferSource, sizeBytes: number | undefined): void {
+    if (!this.#isSizeTold && sizeBytes !== undefined && sizeBytes !== this.#sizeBytes) this.#sizeBytes = undefined;
     if (!this.#sources.some((known) => known.repository.name === source.repository.name)) this.#sources.push(source);
   }
 
   /** Goes on with what the ingest has. Call {@link advance} to begin. */
   attach(ingest: Ingest): void {
     this.#ingest = ingest;
-    this.#sizeBytes ??= ingest.totalBytes;
+    if (ingest.totalBytes === undefined) return;
+    this.#sizeBytes = ingest.totalBytes;
+    this.#isSizeTold = true;
   }
 
   /** Ends all requests. */
@@ -180,6 +187,7 @@ export class Transfer {
       throw new UpstreamError('INVALID', registry, `sends parts of ${digest} without its size`);
     }
     if (this.#sizeBytes !== undefined && this.#sizeBytes !== totalBytes) {
+      this.#isSizeDisputed = true;
       throw new UpstreamError(
         'INVALID',
         registry,
@@ -187,6 +195,7 @@ export class Transfer {
       );
     }
     this.#sizeBytes = totalBytes;
+    this.#isSizeTold = true;
     claim.endBytes = Math.min(claim.endBytes, totalBytes);
     ingest.describe(totalBytes, name);
   }
@@ -202,7 +211,7 @@ export class Transfer {
     });
     if (verdict.kind === 'fail') {
       this.stop();
-      this.#options.onFail(error);
+      this.#options.onFail(error, this.#isSizeDisputed);
       return;
     }
     if (verdict.kind === 'withoutRange') this.#honoursRange = false;
