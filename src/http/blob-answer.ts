@@ -86,7 +86,9 @@ function bodyOf(
   return {
     write: async (response, onBytes) => {
       // A client that goes while we wait for the upstream ends the wait, not the fill.
-      const close = () => void blob[Symbol.asyncDispose]();
+      const close = () => {
+        Promise.resolve(blob[Symbol.asyncDispose]()).catch(() => undefined);
+      };
       response.once('close', close);
       try {
         await write(response, onBytes);

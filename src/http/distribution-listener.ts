@@ -77,18 +77,19 @@ async function write(
   onBytes: (bytes: number) => void,
 ): Promise<void> {
   const { body } = answer;
+  await using stream = body === undefined || body instanceof Uint8Array ? undefined : body;
   // A client that left before its answer was ready gets none; what was opened for it is closed.
-  if (response.destroyed) return body && !(body instanceof Uint8Array) ? body[Symbol.asyncDispose]() : undefined;
+  if (response.destroyed) return;
   response.writeHead(answer.status, { ...COMMON_HEADERS, ...answer.headers, 'X-Request-Id': requestId });
-  if (body === undefined || body instanceof Uint8Array) {
-    if (body && message.method !== 'HEAD') onBytes(body.length);
-    response.end(message.method === 'HEAD' ? undefined : body);
+  if (stream) {
+    response.flushHeaders();
+    await stream.write(response, onBytes);
+    response.end();
     return;
   }
-  await using stream = body;
-  response.flushHeaders();
-  await stream.write(response, onBytes);
-  response.end();
+  const bytes = message.method === 'HEAD' || !(body instanceof Uint8Array) ? undefined : body;
+  if (bytes) onBytes(bytes.length);
+  response.end(bytes);
 }
 
 /** Which upstream, repository and content a request was about, for its log line. */

@@ -27,6 +27,8 @@ const IDLE_MS = 5 * 60_000;
 /** Longer than the idle time of common load balancers, so that they close first. */
 const KEEP_ALIVE_MS = 75_000;
 const CLOSE_CHECK_MS = 50;
+/** Requests that wait for their turn on one connection: each may hold a file open. No registry client pipelines. */
+const MAX_PIPELINED = 16;
 
 /** One open port. Disposing it lets running answers end first, as long as {@link drain} allowed. */
 export class Listener implements AsyncDisposable {
@@ -45,18 +47,20 @@ export class Listener implements AsyncDisposable {
       headersTimeout: 30_000,
       noDelay: true,
     };
-    const answering = new WeakSet<Duplex>();
+    const answering = new WeakMap<Duplex, number>();
     const tracked: RequestListener = (message, response) => {
       const { socket } = message;
-      answering.add(socket);
-      response.once('close', () => answering.delete(socket));
-      listener(message, response);
+      const count = (answering.get(socket) ?? 0) + 1;
+      answering.set(socket, count);
+      response.once('close', () => answering.set(socket, (answering.get(socket) ?? 1) - 1));
+      if (count > MAX_PIPELINED) socket.destroy();
+      else listener(message, response);
     };
     const server = tls ? createTlsServer({ ...options, ...tls }, tracked) : createServer(options, tracked);
     server.timeout = IDLE_MS;
     server.on('clientError', (error, socket) => {
       // In the middle of an answer, an error's text would pass for content.
-      if (answering.has(socket)) socket.destroy();
+      if (answering.get(socket)) socket.destroy();
       else refuse(error, socket);
     });
     await new Promise<void>((resolve, reject) => {

@@ -23,7 +23,8 @@ export function makeRepository(registry: string, path: string): Repository {
 
 /** A registry's name as it stands inside: host names ignore case, and Docker Hub's three names are `docker.io`. */
 export function canonicalRegistry(name: string): string {
-  const lower = name.toLowerCase();
+  // ASCII only: other scripts have letters that become Latin ones.
+  const lower = name.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
   return DOCKER_HUB_NAMES.has(lower) ? 'docker.io' : lower;
 }
 

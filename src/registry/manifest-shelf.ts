@@ -90,8 +90,7 @@ export class ManifestShelf {
     const { store, hot, index, telemetry, seen } = this.#options;
     const { digest, mediaType, bytes } = fetched;
     const manifest = parseManifest(bytes, mediaType);
-    const tags = new Set(seen.tagsOf(repository.name, digest));
-    if (reference.kind === 'tag') tags.add(reference.tag);
+    if (reference.kind === 'tag') seen.add(repository.name, reference.tag, digest);
     let isStored = true;
     try {
       await store.put(digest, bytes);
@@ -102,9 +101,10 @@ export class ManifestShelf {
         sizeBytes: bytes.length,
         artifactType: manifest.artifactType,
         references: manifest.references,
-        tags: [...tags],
+        tags: reference.kind === 'tag' ? [reference.tag] : [],
         atMs: Date.now(),
       });
+      await this.#putSeenTags(repository, digest);
       hot.set(digest, bytes);
     } catch (error) {
       telemetry.storeFailed({ digest, error });
@@ -112,5 +112,14 @@ export class ManifestShelf {
     }
     this.#options.onFetched(repository, manifest);
     return isStored;
+  }
+
+  /** Tags that a HEAD has told of point here as of then; what was learned later stands. */
+  async #putSeenTags(repository: Repository, digest: Digest): Promise<void> {
+    const { index, seen } = this.#options;
+    for (const { tag, atMs } of seen.tagsOf(repository.name, digest)) {
+      const row = await index.findTag(repository.name, tag);
+      if (!row || row.validatedAtMs < atMs) await index.putTag(repository.name, tag, digest, atMs);
+    }
   }
 }

@@ -127,13 +127,13 @@ export class Manifests {
     const signal = AbortSignal.timeout(VALIDATION_MS);
     const head = await upstream.headManifest(repository.path, { kind: 'tag', tag }, { signal });
     if (head.digest === undefined) return shelf.fetch(repository, { kind: 'tag', tag });
+    seen.add(repository.name, tag, head.digest);
     if (head.digest === row.digest) {
       const now = Date.now();
       await index.putTag(repository.name, tag, row.digest, now);
       const answer = await shelf.answer(row, 'revalidated', now, depth);
       if (answer) return answer;
     }
-    seen.add(repository.name, tag, head.digest);
     const known = await this.#moveToKnown(repository, tag, head.digest, depth);
     if (known) return known;
     const told = depth === 'head' ? headAnswer(head) : undefined;

@@ -12,7 +12,7 @@ const REMEMBER_MS = 10 * 60_000;
  * point a tag at something that is not there.
  */
 export class SeenTags {
-  readonly #tags = new LRUCache<string, Set<string>>({ max: MAX_ENTRIES, ttl: REMEMBER_MS });
+  readonly #tags = new LRUCache<string, Map<string, number>>({ max: MAX_ENTRIES, ttl: REMEMBER_MS });
   readonly #digests = new LRUCache<string, Digest>({ max: MAX_ENTRIES, ttl: REMEMBER_MS });
   readonly #answers = new LRUCache<string, { answer: ManifestAnswer; atMs: number }>({
     max: MAX_ENTRIES,
@@ -25,8 +25,8 @@ export class SeenTags {
     if (before !== undefined && before !== digest) this.#tags.get(`${repository}@${before}`)?.delete(tag);
     this.#digests.set(`${repository}:${tag}`, digest);
     const key = `${repository}@${digest}`;
-    const tags = this.#tags.get(key) ?? new Set();
-    this.#tags.set(key, tags.add(tag));
+    const tags = this.#tags.get(key) ?? new Map<string, number>();
+    this.#tags.set(key, tags.set(tag, Date.now()));
   }
 
   /** What was answered to a HEAD for the tag. */
@@ -41,8 +41,8 @@ export class SeenTags {
     return found && ageMs < freshForMs ? { answer: found.answer, ageMs } : undefined;
   }
 
-  /** The tags that pointed at the digest when they were last asked about. */
-  tagsOf(repository: string, digest: Digest): readonly string[] {
-    return [...(this.#tags.get(`${repository}@${digest}`) ?? [])];
+  /** The tags that pointed at the digest when they were last asked about, and when that was. */
+  tagsOf(repository: string, digest: Digest): readonly { readonly tag: string; readonly atMs: number }[] {
+    return [...(this.#tags.get(`${repository}@${digest}`) ?? [])].map(([tag, atMs]) => ({ tag, atMs }));
   }
 }

@@ -2,7 +2,7 @@ import { open, stat } from 'node:fs/promises';
 import { digestAlgorithm, digestHex, type Digest } from '../../oci/digest.ts';
 import { IntervalSet } from '../../util/interval-set.ts';
 import type { ContentFile, Ingest, ReadonlyPieces } from '../content-store.ts';
-import { isMissing, toContentError } from '../content-error.ts';
+import { ContentError, isMissing, toContentError } from '../content-error.ts';
 import type { FileHash, HashPool } from '../hashing/hash-pool.ts';
 import { removeFile, renameDurably } from './durable.ts';
 import type { Layout } from './layout.ts';
@@ -94,6 +94,8 @@ export class DiskIngest implements Ingest {
   }
 
   async #write(chunks: readonly Uint8Array[], positionBytes: number): Promise<void> {
+    // After its end the file may be another ingest's, or content: nothing is written late.
+    if (this.#closed) throw new ContentError('STORE_FAILED', `the ingest of ${this.digest} has ended`);
     let position = positionBytes;
     try {
       let rest = chunks;
@@ -159,6 +161,7 @@ export class DiskIngest implements Ingest {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#ledgerTimer);
+    await this.#writing;
     await this.#ledgerWrite;
     await this.#hash.stop();
     await this.#file.release();

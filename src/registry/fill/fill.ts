@@ -191,7 +191,7 @@ export class Fill implements Readable {
       this.#surroundings.onStoreError(this, error);
     }
     this.#end(failure);
-    await ingest[Symbol.asyncDispose]();
+    await this.#letGo(false);
   }
 
   #mismatch(): UpstreamError {
@@ -208,9 +208,18 @@ export class Fill implements Readable {
     this.#transfer.stop();
     this.#confirmed.reject(error);
     for (const reader of this.#readers) reader.wakeAnyway();
-    if (isCorrupt) await this.#ingest?.discard();
-    else await this.#ingest?.[Symbol.asyncDispose]();
+    await this.#letGo(isCorrupt);
     this.#end(error);
+  }
+
+  /** A disk that refuses even this must not keep the fill from ending. */
+  async #letGo(isCorrupt: boolean): Promise<void> {
+    try {
+      if (isCorrupt) await this.#ingest?.discard();
+      else await this.#ingest?.[Symbol.asyncDispose]();
+    } catch (error) {
+      this.#surroundings.onStoreError(this, error);
+    }
   }
 
   #end(error: unknown): void {

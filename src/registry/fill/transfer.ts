@@ -153,8 +153,11 @@ export class Transfer {
     if (claim.endBytes === Infinity) {
       this.#sizeBytes = claim.positionBytes;
       ingest.describe(this.#sizeBytes, source.repository.name);
-    } else if (claim.positionBytes === claim.startBytes && claim.endBytes > claim.startBytes) {
-      throw new UpstreamError('INVALID', source.repository.registry, `sent nothing of ${this.#options.digest}`);
+    } else if (claim.positionBytes < claim.endBytes) {
+      // A body without a length that ends early: the whole contradicts the size, a part just has to be asked for again.
+      this.#isSizeDisputed ||= !stream.isPartial;
+      const message = `ended ${this.#options.digest} at ${claim.positionBytes} instead of ${claim.endBytes}`;
+      throw new UpstreamError(stream.isPartial ? 'UNREACHABLE' : 'INVALID', source.repository.registry, message);
     }
   }
 
@@ -162,18 +165,23 @@ export class Transfer {
     const { startBytes, endBytes } = claim;
     claim.answeredAtMs = performance.now();
     const writer = new WriteBehind(startBytes, async (chunks, positionBytes) => {
-      await writeMissing(ingest, chunks, positionBytes);
-      this.#failedAttempts = 0;
+      const newBytes = await writeMissing(ingest, chunks, positionBytes);
+      // An upstream that ignores Range and keeps breaking brings the same bytes again: that is no progress.
+      if (newBytes > 0) this.#failedAttempts = 0;
       this.#options.onWritten();
     });
-    for await (const chunk of stream.body) {
-      const wanted = chunk.subarray(0, Math.max(0, claim.endBytes - claim.positionBytes));
-      claim.positionBytes += wanted.length;
-      await writer.push(wanted);
-      // Only when another request took the rest over: an answer that is read to its end leaves its connection usable.
-      if (claim.endBytes < endBytes && claim.positionBytes >= claim.endBytes) break;
+    try {
+      for await (const chunk of stream.body) {
+        const wanted = chunk.subarray(0, Math.max(0, claim.endBytes - claim.positionBytes));
+        claim.positionBytes += wanted.length;
+        await writer.push(wanted);
+        // Only when another request took the rest over: an answer that is read to its end leaves its connection usable.
+        if (claim.endBytes < endBytes && claim.positionBytes >= claim.endBytes) break;
+      }
+    } finally {
+      // What has come is not asked for again.
+      await writer.flush();
     }
-    await writer.flush();
   }
 
   #learn(stream: BlobStream, claim: Claim, source: TransferSource, ingest: Ingest): void {
@@ -225,17 +233,23 @@ export class Transfer {
   }
 }
 
-/** Writes only what is missing: bytes that were hashed or read must never change. */
-async function writeMissing(ingest: Ingest, chunks: readonly Uint8Array[], positionBytes: number): Promise<void> {
+/** Writes only what is missing: bytes that were hashed or read must never change. @returns how many were missing */
+async function writeMissing(ingest: Ingest, chunks: readonly Uint8Array[], positionBytes: number): Promise<number> {
   const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   const gap = ingest.have.firstGap(positionBytes, positionBytes + length);
-  if (gap && gap[0] === positionBytes && gap[1] === positionBytes + length) return ingest.write(chunks, positionBytes);
+  if (gap && gap[0] === positionBytes && gap[1] === positionBytes + length) {
+    await ingest.write(chunks, positionBytes);
+    return length;
+  }
   let position = positionBytes;
+  let newBytes = 0;
   for (const chunk of chunks) {
     const end = position + chunk.length;
     for (let part = ingest.have.firstGap(position, end); part; part = ingest.have.firstGap(part[1], end)) {
       await ingest.write([chunk.subarray(part[0] - position, part[1] - position)], part[0]);
+      newBytes += part[1] - part[0];
     }
     position = end;
   }
+  return newBytes;
 }
