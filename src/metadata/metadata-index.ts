@@ -34,7 +34,7 @@ interface ManifestIndex {
   findTag(repository: string, tag: string): Promise<TagRow | undefined>;
   /** A manifest that is in the store and belongs to the repository. */
   findManifest(repository: string, digest: Digest): Promise<ManifestRow | undefined>;
-  /** One transaction: the bytes, what they refer to, that all of it belongs to the repository, the tags. */
+  /** One transaction: the bytes, what they refer to, that they and the blobs belong to the repository, the tags. */
   putManifest(record: ManifestRecord): Promise<void>;
   /** The tag was confirmed, or moved, to a manifest that is stored and belongs to the repository. */
   putTag(repository: string, tag: string, digest: Digest, atMs: number): Promise<void>;

@@ -45,7 +45,7 @@ export function describeManifestIndex(title: string, openIndex: () => Promise<In
       expect(await index.findManifest(OTHER, digest('m'))).toBe(undefined);
     });
 
-    test('makes a manifest and what it refers to part of the repository, but not its subject', async () => {
+    test('makes a manifest and its blobs part of the repository, but not what it merely names: children and a subject', async () => {
       const references = [
         reference('config', 'config', 10),
         reference('layer', 'layer', 20),
@@ -58,7 +58,7 @@ export function describeManifestIndex(title: string, openIndex: () => Promise<In
         true,
         true,
         true,
-        true,
+        false,
         false,
       ]);
       expect((await index.findBlob(OTHER, digest('layer'))).belongs).toBe(false);

@@ -67,8 +67,9 @@ export class SqliteIndex implements MetadataIndex {
       for (const reference of record.references) {
         const contentId = this.#contentId(reference.digest);
         putReference.run(manifestId, contentId, reference.role);
-        // A subject is only named: that does not make it part of this repository.
-        if (reference.role !== 'subject') linkContent.run(repositoryId, contentId, reference.sizeBytes, null);
+        // A registry takes an image only with its blobs there; subjects and an index's children are merely named.
+        const isThere = reference.role === 'config' || reference.role === 'layer';
+        if (isThere) linkContent.run(repositoryId, contentId, reference.sizeBytes, null);
       }
       for (const tag of record.tags) this.#putTag(repositoryId, tag, manifestId, record.atMs);
     });
