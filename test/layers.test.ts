@@ -37,9 +37,11 @@ const LIBRARY_HOMES: Readonly<Record<string, string>> = {
   yaml: 'config',
   zod: 'config',
   commander: 'cli',
+  'cli-table3': 'cli',
+  'cli-progress': 'cli',
 };
 /** Small tools, for every layer but the two lowest. */
-const FREE_LIBRARIES: ReadonlySet<string> = new Set(['lru-cache', 'p-limit', 'cockatiel']);
+const FREE_LIBRARIES: ReadonlySet<string> = new Set(['lru-cache', 'p-limit', 'cockatiel', 'croner']);
 const WITHOUT_LIBRARIES: ReadonlySet<string> = new Set(['oci', 'util']);
 
 const STATIC_IMPORT = /^[ \t]*(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]/gm;

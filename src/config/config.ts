@@ -20,6 +20,13 @@ export interface ServerConfig {
   readonly drainTimeoutMs: number;
 }
 
+/** Metrics and the API for operators. */
+export interface AdminConfig {
+  readonly listen: ListenAddress;
+  /** What the API demands; beyond loopback there must be one. */
+  readonly token?: Secret;
+}
+
 interface LogConfig {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error';
   /** `auto`: readable on a terminal, JSON lines everywhere else. */
@@ -33,6 +40,37 @@ export interface StorageConfig {
   readonly quotaBytes?: number;
   /** What stays free on the disk whatever the quota says. */
   readonly minFreeBytes: number;
+  /** Eviction goes on until so much of the quota is in use: more than 0, at most 1. */
+  readonly lowWatermark: number;
+}
+
+/** Checking stored content in the background. */
+export interface ScrubConfig {
+  /** A full round takes this long at least; Infinity: never. */
+  readonly everyMs: number;
+  readonly bytesPerSecond: number;
+}
+
+/** Images that are fetched before anyone asks. */
+export interface WarmConfig {
+  /** Names of images; the tag may be a pattern: `docker.io/library/debian:12*`. */
+  readonly images: readonly string[];
+  /** Such as `linux/amd64`; empty: all. */
+  readonly platforms: readonly string[];
+  /** A cron expression of five fields, in the host's time zone. */
+  readonly schedule: string;
+}
+
+/** What a tag of some repositories of an upstream is good for. What is not given is as the upstream has it. */
+export interface RuleConfig {
+  /** Globs of repositories, in full or as the upstream names them. */
+  readonly repositories: readonly string[];
+  readonly freshForMs?: number;
+  readonly staleWhileRevalidateMs?: number;
+  readonly staleIfErrorMs?: number;
+  /** Globs of tags that never move. */
+  readonly immutable?: readonly string[];
+  readonly onUpstreamDelete?: 'keep' | 'drop';
 }
 
 /** How we log in at a registry: with a password, or with the refresh token that `docker login` may leave. */
@@ -56,7 +94,24 @@ export interface UpstreamConfig {
   readonly url: URL;
   /** Serves requests that name no upstream. At most one upstream is the default. */
   readonly isDefault: boolean;
-  readonly credentials?: CredentialsConfig;
+  /** Those that share the load; none: anonymous. */
+  readonly credentials: readonly CredentialsConfig[];
+  /** The part of the upstream's pull rate limit that is kept for what clients wait for: 0 to 1. */
+  readonly rateReserve: number;
+  /** What this upstream's content may take; absent: no limit of its own. */
+  readonly quotaBytes?: number;
+  /** It is never asked for anything. */
+  readonly offline: boolean;
+  /** Globs of repositories that may be pulled; empty: all. */
+  readonly allow: readonly string[];
+  /** Globs of repositories that may not be pulled. */
+  readonly deny: readonly string[];
+  /** Globs of tags that never move: once here, they are never asked about. */
+  readonly immutable: readonly string[];
+  /** What happens to a cached tag that the upstream no longer has. */
+  readonly onUpstreamDelete: 'keep' | 'drop';
+  /** The first one that matches a repository counts. */
+  readonly rules: readonly RuleConfig[];
   /** A tag younger than this is served without asking upstream. May be Infinity. */
   readonly freshForMs: number;
   /** How long past `freshForMs` a tag is served at once while it is revalidated. May be Infinity. */
@@ -141,7 +196,9 @@ export interface Config {
   /** This deployment's name, on events and metrics. */
   readonly site: string;
   readonly server: ServerConfig;
-  readonly admin: { readonly listen: ListenAddress };
+  readonly admin: AdminConfig;
+  readonly scrub: ScrubConfig;
+  readonly warm: readonly WarmConfig[];
   readonly registry?: { readonly listen: ListenAddress };
   readonly log: LogConfig;
   readonly storage: StorageConfig;

@@ -4,6 +4,8 @@ import type { Interval } from '../util/interval-set.ts';
 /** An open piece of content. Reading goes on to work when the content is removed meanwhile. */
 export interface ContentFile extends AsyncDisposable {
   readonly sizeBytes: number;
+  /** When somebody last wrote to it, in ms since the epoch; undefined where the store cannot tell. */
+  readonly modifiedAtMs: number | undefined;
   /** Fills the buffer from that offset on, and says how many bytes it got: fewer only at the end. */
   read(buffer: Uint8Array, positionBytes: number): Promise<number>;
 }
@@ -25,14 +27,54 @@ interface ContentWriter {
   remove(digest: Digest): Promise<void>;
   /** Starts to take in content piece by piece, or goes on where an interrupted ingest of the same digest stopped. */
   ingest(digest: Digest): Promise<Ingest>;
-  /** Ingests that an earlier run of the program left unfinished, with the origin each was given. */
-  interrupted(): Promise<{ digest: Digest; origin: string }[]>;
-  /** Re-hashes stored content: does it still match its digest? */
-  verify(digest: Digest): Promise<boolean>;
+  /**
+   * Starts to take in content of which nothing is kept: {@link Ingest.pass} takes its bytes, so that they are hashed,
+   * and `write` is refused. It touches no disk.
+   */
+  passThrough(digest: Digest): Ingest;
+}
+
+/** An ingest that is not under way: it was left unfinished, and nobody has asked for it since. */
+export interface InterruptedIngest {
+  readonly digest: Digest;
+  /** The word that {@link Ingest.describe} was given. */
+  readonly origin: string;
+  /** What its pieces take on the disk. */
+  readonly sizeBytes: number;
+  /** When a piece last came, in ms since the epoch. */
+  readonly atMs: number;
+}
+
+/** Something in the store that is no content: damaged files that were put aside, and what a crash left half-written. */
+export interface Debris {
+  readonly name: string;
+  readonly kind: 'quarantined' | 'temporary';
+  readonly sizeBytes: number;
+  readonly atMs: number;
+}
+
+/** `damaged`: other bytes than its digest says, or unreadable. */
+export type Verdict = 'intact' | 'missing' | 'damaged';
+
+/** Looking after what is in the store. */
+interface ContentUpkeep {
+  /**
+   * Re-hashes stored content: does it still match its digest?
+   * @param pace how many bytes a second may be read; no limit if not given. The signal ends it: it throws its reason
+   */
+  verify(digest: Digest, pace?: { bytesPerSecond?: number; signal?: AbortSignal }): Promise<Verdict>;
+  /** Puts damaged content aside, for its operator to look at: it is content no more. At most a few files are kept. */
+  quarantine(digest: Digest): Promise<void>;
+  /** Ingests that are not under way, in no order. What cannot be taken up again is cleared away. */
+  interrupted(): Promise<InterruptedIngest[]>;
+  /** Throws away the pieces of an ingest that is not under way. */
+  discardInterrupted(digest: Digest): Promise<void>;
+  debris(): Promise<Debris[]>;
+  removeDebris(name: string): Promise<void>;
 }
 
 /** The store of bytes by digest: a port, since a second one on object storage will stand beside the disk. */
-export interface ContentStore extends ContentReader, ContentWriter, AsyncDisposable {}
+export interface ContentStore extends ContentReader, ContentWriter, ContentUpkeep, AsyncDisposable {}
 
 /**
  * Content being taken in: pieces arrive in any order and can be read as soon as they are there. What has arrived
@@ -47,6 +89,11 @@ export interface Ingest extends AsyncDisposable {
   /** Notes the size and a word on where the pieces come from, for whoever resumes. */
   describe(totalBytes: number, origin: string): void;
   write(chunks: readonly Uint8Array[], positionBytes: number): Promise<void>;
+  /**
+   * Takes bytes that will not be kept: they count as arrived and are hashed, but no reader finds them and there can be no
+   * {@link commit} any more. Only where the contiguous prefix of what has arrived ends.
+   */
+  pass(chunks: readonly Uint8Array[], positionBytes: number): void;
   /** A way to read what has arrived, which goes on to work when the ingest is disposed. */
   openReader(): ContentFile;
   /** Once all has arrived: does it hash to the digest? Hashing has followed the pieces, so this is soon known. */

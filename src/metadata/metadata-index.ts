@@ -38,6 +38,8 @@ interface ManifestIndex {
   putManifest(record: ManifestRecord): Promise<void>;
   /** The tag was confirmed, or moved, to a manifest that is stored and belongs to the repository. */
   putTag(repository: string, tag: string, digest: Digest, atMs: number): Promise<void>;
+  /** The tag is gone; what it pointed at stays, as a root of its own. False if there was no such tag. */
+  dropTag(repository: string, tag: string): Promise<boolean>;
   /** Names of the repository's tags in byte order. */
   listTags(repository: string): Promise<string[]>;
   /** Names of repositories that hold a manifest, in byte order, those after `after` first. */
@@ -58,22 +60,33 @@ export interface BlobRow {
 /** Blobs; a manifest's bytes are a blob too. */
 export interface BlobIndex {
   findBlob(repository: string, digest: Digest): Promise<BlobRow>;
-  /** Its bytes are in the store now and belong to these repositories. */
+  /**
+   * Its bytes are in the store now and belong to these repositories. Of no repository: it is kept as a root of the
+   * repository `''` until a real one has it. It is doomed no more.
+   */
   putBlob(blob: { digest: Digest; sizeBytes: number; repositories: readonly string[]; atMs: number }): Promise<void>;
   /** The upstream confirmed that the blob is in this repository. */
   linkBlob(repository: string, digest: Digest): Promise<void>;
-  /** Its bytes are gone from the store. What referred to it stays. */
-  removeBlob(digest: Digest): Promise<void>;
+  /** Their bytes are gone from the store, against our will. What referred to them stays. */
+  removeBlobs(digests: readonly Digest[]): Promise<void>;
   /** Stored digests after the given one, in order: for comparing index and disk in batches. */
   listBlobs(after: string, limit: number): Promise<{ digest: Digest; sizeBytes: number }[]>;
-  /** How much is stored. */
-  countBlobs(): Promise<{ blobs: number; sizeBytes: number }>;
 }
 
 /** Answers of listing endpoints, kept so that they can be given when the upstream is away. */
 interface ListingIndex {
   findListing(repository: string, key: string): Promise<{ body: Uint8Array; validatedAtMs: number } | undefined>;
-  putListing(repository: string, key: string, body: Uint8Array, atMs: number): Promise<void>;
+  /**
+   * Keeps a list, if the repository holds something, and for a list about one digest if it holds that: what strangers ask
+   * for must not fill the index. @returns whether it was kept
+   */
+  putListing(listing: {
+    repository: string;
+    key: string;
+    about?: Digest;
+    body: Uint8Array;
+    atMs: number;
+  }): Promise<boolean>;
 }
 
 /** One pull of something. */
@@ -91,5 +104,119 @@ interface UseIndex {
   flushUses(): Promise<void>;
 }
 
+/**
+ * What stands in a repository by itself, and therefore goes as a whole: an image (a manifest that has a tag, or that no
+ * other manifest of the repository lists), or a blob that no manifest of the repository refers to. Everything else in a
+ * repository is part of a root. A manifest with a subject is part of its subject, if the repository has that.
+ */
+export interface Root {
+  readonly repository: string;
+  readonly digest: Digest;
+  /** Tags of the repository that point at it, in byte order. */
+  readonly tags: readonly string[];
+  readonly isManifest: boolean;
+  /**
+   * When it or a part of it was last pulled. A pull of a part that several roots of the repository have counts for the
+   * one of them that was pulled last.
+   */
+  readonly usedAtMs: number;
+  /** Stored bytes of it and all its parts, shared ones included. */
+  readonly sizeBytes: number;
+}
+
+/** Content whose last root went: it is no longer in the index, but its bytes are still in the store. */
+export interface DoomedContent {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+}
+
+/** The content of repositories as whole images. */
+interface RootIndex {
+  /** Those that were not used for the longest time, oldest first, without those that are set aside. */
+  oldestRoots(query: { registry?: string; limit: number }): Promise<Root[]>;
+  /** Sets roots aside: {@link oldestRoots} passes them over until {@link clearSetAside}, or until one of their tags moves. */
+  setAside(roots: readonly { repository: string; digest: Digest }[]): Promise<void>;
+  clearSetAside(): Promise<void>;
+  /**
+   * In one transaction: the roots with their tags go from their repositories; parts go with them unless another root of
+   * the repository has them; what no repository has any more is doomed. Unknown ones are passed over.
+   * @returns what became doomed by this
+   */
+  dropRoots(roots: readonly { repository: string; digest: Digest }[]): Promise<DoomedContent[]>;
+  /** In byte order of repository and digest, those after `after`. @param query.repository this one only */
+  listRoots(query: {
+    repository?: string;
+    registry?: string;
+    after?: { repository: string; digest: string };
+    limit: number;
+  }): Promise<Root[]>;
+  /** A root's stored content, itself included, each digest once. */
+  contentOf(root: { repository: string; digest: Digest }): Promise<{ digest: Digest; sizeBytes: number }[]>;
+}
+
+/** Content that is to leave the store. */
+interface DoomedIndex {
+  /** Content that is doomed and not yet settled, in no order. */
+  listDoomed(limit: number): Promise<DoomedContent[]>;
+  /** Is its removal still wanted? Not if it was stored anew. */
+  isDoomed(digest: Digest): Promise<boolean>;
+  /** Its bytes are gone from the store. */
+  settleDoomed(digests: readonly Digest[]): Promise<void>;
+}
+
+/** What the store takes up. */
+export interface Usage {
+  readonly blobs: number;
+  /** Content as the disk counts it, in blocks of 4096 bytes, doomed content included. */
+  readonly diskBytes: number;
+  /** The same by registry (`docker.io`), without doomed content; what two registries share counts for both. */
+  readonly diskBytesByRegistry: ReadonlyMap<string, number>;
+  /** The index itself. */
+  readonly indexBytes: number;
+}
+
+/** Repositories with what they hold. */
+export interface RepositorySummary {
+  readonly repository: string;
+  readonly tags: number;
+  readonly roots: number;
+  /** Stored bytes, each digest once. */
+  readonly sizeBytes: number;
+  readonly usedAtMs: number | undefined;
+}
+
+/** Looking at the index, and looking after it. */
+interface UpkeepIndex {
+  usage(): Promise<Usage>;
+  summarize(page: { prefix?: string; after?: string; limit: number }): Promise<RepositorySummary[]>;
+  /** Repositories that have the content, and whether it is a manifest there; at most so many. */
+  repositoriesOf(digest: Digest, limit: number): Promise<{ repository: string; isManifest: boolean }[]>;
+  /** Removes rows that nothing needs any more, so many at most. @returns how many there were: fewer than `limit` is all */
+  sweep(limit: number): Promise<number>;
+  /** Writes a consistent copy to a new file while the index goes on to be used. @throws MetadataError */
+  backup(file: string): Promise<void>;
+}
+
+/** Small things that have to survive a restart. */
+interface NoteIndex {
+  readNote(key: string): Promise<string | undefined>;
+  /** Undefined removes it. */
+  writeNote(key: string, value: string | undefined): Promise<void>;
+  /** Patterns of images that operators pinned, in byte order. */
+  listPins(): Promise<{ pattern: string; atMs: number }[]>;
+  putPin(pattern: string, atMs: number): Promise<void>;
+  /** False if there is no such pin. */
+  removePin(pattern: string): Promise<boolean>;
+}
+
 /** The index of what the store holds, and of what belongs where. Errors are {@link MetadataError}. */
-export interface MetadataIndex extends ManifestIndex, BlobIndex, ListingIndex, UseIndex, AsyncDisposable {}
+export interface MetadataIndex
+  extends ManifestIndex,
+    BlobIndex,
+    ListingIndex,
+    UseIndex,
+    RootIndex,
+    DoomedIndex,
+    UpkeepIndex,
+    NoteIndex,
+    AsyncDisposable {}

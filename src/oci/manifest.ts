@@ -9,6 +9,7 @@ import {
   OCI_INDEX,
   OCI_MANIFEST,
 } from './media-types.ts';
+import type { Platform } from './platform.ts';
 
 /** What a manifest refers to, and as what. */
 export interface ManifestReference {
@@ -16,6 +17,8 @@ export interface ManifestReference {
   readonly digest: Digest;
   readonly sizeBytes: number;
   readonly mediaType: string;
+  /** What an index says that one of its manifests is for. */
+  readonly platform?: Platform;
 }
 
 /** The parts of a manifest that a registry acts on; its bytes are kept as they came. */
@@ -124,7 +127,14 @@ function descriptor(role: ManifestReference['role'], value: unknown, where: stri
   if (typeof sizeBytes !== 'number' || !Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
     throw new ManifestInvalidError(`${where}.size is not a size in bytes`);
   }
-  return { role, digest, sizeBytes, mediaType: textOf(value['mediaType']) ?? '' };
+  const platform = platformOf(value['platform']);
+  return { role, digest, sizeBytes, mediaType: textOf(value['mediaType']) ?? '', ...(platform && { platform }) };
+}
+
+function platformOf(value: unknown): Platform | undefined {
+  if (!isObject(value)) return undefined;
+  const [os, architecture] = [textOf(value['os']), textOf(value['architecture'])];
+  return os && architecture ? { os, architecture, variant: textOf(value['variant']) } : undefined;
 }
 
 function annotationsOf(value: unknown): Record<string, string> | undefined {

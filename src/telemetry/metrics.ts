@@ -3,6 +3,16 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 const SECONDS_FAST = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const SECONDS_SLOW = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600];
 
+/** The disk that holds the store, in bytes. */
+export interface DiskFigures {
+  readonly blobs: number;
+  readonly contentBytes: number;
+  readonly inFlightBytes: number;
+  readonly quotaBytes?: number;
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+}
+
 /** Every metric of the program, by the name that /metrics shows. Label values come from small, known sets. */
 export class Metrics {
   readonly registry = new Registry();
@@ -54,7 +64,7 @@ export class Metrics {
   readonly upstreamRateLimit = new Gauge({
     name: 'entrepot_upstream_rate_limit',
     help: 'What the upstream last said of its pull rate limit (ratelimit-limit, ratelimit-remaining)',
-    labelNames: ['upstream', 'which'] as const,
+    labelNames: ['upstream', 'account', 'which'] as const,
     registers: [this.registry],
   });
   readonly upstreamBreakerOpen = new Gauge({
@@ -80,14 +90,75 @@ export class Metrics {
     buckets: SECONDS_SLOW,
     registers: [this.registry],
   });
+  readonly bypasses = new Counter({
+    name: 'entrepot_bypasses_total',
+    help: 'Content streamed through without being kept, by upstream and reason (quota, upstream-quota, disk, store)',
+    labelNames: ['upstream', 'reason'] as const,
+    registers: [this.registry],
+  });
+  readonly removedImages = new Counter({
+    name: 'entrepot_removed_images_total',
+    help: 'Images removed from the store, by cause (evicted, purged)',
+    labelNames: ['cause'] as const,
+    registers: [this.registry],
+  });
+  readonly removedBytes = new Counter({
+    name: 'entrepot_removed_bytes_total',
+    help: 'Bytes removed from the store, by cause (evicted, purged, garbage)',
+    labelNames: ['cause'] as const,
+    registers: [this.registry],
+  });
+  readonly scrubbedBytes = new Counter({
+    name: 'entrepot_scrubbed_bytes_total',
+    help: 'Stored bytes that were hashed again',
+    registers: [this.registry],
+  });
+  readonly lostContent = new Counter({
+    name: 'entrepot_lost_content_total',
+    help: 'Stored content found missing or damaged, by how it was noticed (scrub, serving, start)',
+    labelNames: ['noticed'] as const,
+    registers: [this.registry],
+  });
+  readonly healedContent = new Counter({
+    name: 'entrepot_healed_content_total',
+    help: 'Missing or damaged content that was fetched again, by result (healed, failed)',
+    labelNames: ['result'] as const,
+    registers: [this.registry],
+  });
+  readonly upstreamHeldBack = new Counter({
+    name: 'entrepot_upstream_held_back_total',
+    help: 'Requests not sent to an upstream, by what they were for and why (blocked: after 429, reserve: kept for misses)',
+    labelNames: ['upstream', 'purpose', 'reason'] as const,
+    registers: [this.registry],
+  });
+  readonly upstreamBlocked = new Gauge({
+    name: 'entrepot_upstream_blocked',
+    help: '1 while nothing is asked of an upstream because it answered 429',
+    labelNames: ['upstream'] as const,
+    registers: [this.registry],
+  });
+  readonly warmed = new Counter({
+    name: 'entrepot_warmed_images_total',
+    help: 'Images fetched ahead of time, by result (fresh, failed)',
+    labelNames: ['result'] as const,
+    registers: [this.registry],
+  });
   constructor(site: string) {
     this.registry.setDefaultLabels({ site });
     // Brings event loop lag, heap, resident memory, file descriptors and garbage collection.
     collectDefaultMetrics({ register: this.registry });
   }
 
+  /** How client lookups of a kind came out since the start. */
+  async hitRatio(kind: 'manifest' | 'blob'): Promise<{ hits: number; misses: number }> {
+    const { values } = await this.lookups.get();
+    const count = (result: string) =>
+      values.find(({ labels }) => labels.kind === kind && labels.result === result)?.value ?? 0;
+    return { hits: count('hit'), misses: count('miss') };
+  }
+
   /** Adds the disk's figures, which are read when somebody looks. */
-  observeDisk(read: () => Promise<{ freeBytes: number; totalBytes: number; blobs: number; sizeBytes: number }>): void {
+  observeDisk(read: () => Promise<DiskFigures>): void {
     const blobs = new Gauge({
       name: 'entrepot_blobs',
       help: 'Blobs in the store',
@@ -98,12 +169,14 @@ export class Metrics {
     });
     const bytes = new Gauge({
       name: 'entrepot_disk_bytes',
-      help: 'The disk that holds the store: bytes used by blobs, free for us, and in total',
+      help: 'The disk that holds the store: bytes of blobs, of downloads in flight, the quota, free for us, and in total',
       labelNames: ['what'] as const,
       registers: [],
       async collect() {
         const disk = await read();
-        this.set({ what: 'blobs' }, disk.sizeBytes);
+        this.set({ what: 'blobs' }, disk.contentBytes);
+        this.set({ what: 'in-flight' }, disk.inFlightBytes);
+        this.set({ what: 'quota' }, disk.quotaBytes ?? disk.totalBytes);
         this.set({ what: 'free' }, disk.freeBytes);
         this.set({ what: 'total' }, disk.totalBytes);
       },

@@ -4,6 +4,9 @@ import type { Metrics } from './metrics.ts';
 /** What kind of thing an upstream was asked for. */
 export type UpstreamRequestKind = 'ping' | 'manifest' | 'blob' | 'tags' | 'referrers' | 'token';
 
+/** Why content is not kept: the quota, its upstream's own quota, the free space of the disk, or a disk that refuses. */
+export type BypassReason = 'quota' | 'upstream-quota' | 'disk' | 'store';
+
 /** A request of a client and what became of it. */
 export interface RequestEvent {
   readonly requestId: string;
@@ -75,9 +78,10 @@ export class Telemetry {
   }
 
   /** An upstream told its rate limit (Docker Hub: `ratelimit-limit: 100;w=21600`). */
-  rateLimitSeen(event: { upstream: string; limit: number; remaining: number }): void {
-    this.metrics.upstreamRateLimit.set({ upstream: event.upstream, which: 'limit' }, event.limit);
-    this.metrics.upstreamRateLimit.set({ upstream: event.upstream, which: 'remaining' }, event.remaining);
+  rateLimitSeen(event: { upstream: string; account: string; limit: number; remaining: number }): void {
+    const { upstream, account } = event;
+    this.metrics.upstreamRateLimit.set({ upstream, account, which: 'limit' }, event.limit);
+    this.metrics.upstreamRateLimit.set({ upstream, account, which: 'remaining' }, event.remaining);
   }
 
   /** An upstream failed often enough that requests to it are held back, or it works again. */
@@ -121,9 +125,62 @@ export class Telemetry {
     this.log.error({ digest: event.digest, ...describeError(event.error) }, 'content could not be stored');
   }
 
+  /** Content is streamed through without being kept. */
+  bypassed(event: { upstream: string; digest: string; sizeBytes: number | undefined; reason: BypassReason }): void {
+    this.metrics.bypasses.inc({ upstream: event.upstream, reason: event.reason });
+    this.log.warn(event, 'no room: streamed through without being kept');
+  }
+
+  /** An image left the store. */
+  imageRemoved(event: { repository: string; digest: string; tags: readonly string[]; cause: 'evicted' | 'purged' }): void {
+    this.metrics.removedImages.inc({ cause: event.cause });
+    this.log.info(event, 'image removed');
+  }
+
+  /** Files left the store. */
+  contentRemoved(event: { blobs: number; bytes: number; cause: 'evicted' | 'purged' | 'garbage' }): void {
+    this.metrics.removedBytes.inc({ cause: event.cause }, event.bytes);
+    this.log.debug(event, 'content removed');
+  }
+
   /** Stored content was missing or damaged, and is treated as not there. */
-  contentLost(event: { digest: string; reason: string }): void {
+  contentLost(event: { digest: string; reason: string; noticed: 'scrub' | 'serving' | 'start' }): void {
+    this.metrics.lostContent.inc({ noticed: event.noticed });
     this.log.error(event, 'stored content was lost');
+  }
+
+  /** Lost content was fetched again, or could not be. */
+  contentHealed(event: { digest: string; repository: string; error?: unknown }): void {
+    const { error, ...rest } = event;
+    this.metrics.healedContent.inc({ result: error === undefined ? 'healed' : 'failed' });
+    if (error === undefined) this.log.info(rest, 'lost content was fetched again');
+    else this.log.warn({ ...rest, ...describeError(error) }, 'lost content could not be fetched again');
+  }
+
+  /** Stored content was hashed again. */
+  contentScrubbed(bytes: number): void {
+    this.metrics.scrubbedBytes.inc(bytes);
+  }
+
+  /** A request was not sent, for the upstream's rate limit. */
+  requestHeldBack(event: { upstream: string; purpose: string; reason: 'blocked' | 'reserve' }): void {
+    this.metrics.upstreamHeldBack.inc(event);
+    this.log.debug(event, 'request held back for the rate limit of the upstream');
+  }
+
+  /** An upstream said 429: it is left alone for a while; or it may be asked again. */
+  rateLimitMoved(event: { upstream: string; account: string; blockedForMs: number; isAnyLeft: boolean }): void {
+    this.metrics.upstreamBlocked.set({ upstream: event.upstream }, event.isAnyLeft ? 0 : 1);
+    if (event.blockedForMs > 0) this.log.warn(event, 'upstream refused for its rate limit: it is left alone');
+    else this.log.info(event, 'upstream may be asked again');
+  }
+
+  /** An image was fetched ahead of time, or could not be. */
+  imageWarmed(event: { image: string; error?: unknown }): void {
+    const { error, ...rest } = event;
+    this.metrics.warmed.inc({ result: error === undefined ? 'fresh' : 'failed' });
+    if (error === undefined) this.log.info(rest, 'image warmed');
+    else this.log.warn({ ...rest, ...describeError(error) }, 'image could not be warmed');
   }
 
   /** A cached answer was given because the upstream failed. */

@@ -33,7 +33,12 @@ export interface BlobRange {
   readonly endBytes?: number;
 }
 
+/** What a request is for, most important first: where an upstream's limits run short, the last ones yield. */
+export type Purpose = 'miss' | 'revalidation' | 'warm' | 'readAhead';
+
 export interface CallOptions {
+  /** Default `miss`. A function is asked anew whenever it counts: a client may join what began without one. */
+  readonly purpose?: Purpose | (() => Purpose);
   /** When it fires the call ends at once, with an UpstreamError `TIMEOUT` whose cause is the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -62,8 +67,28 @@ interface ListingSource {
   listReferrers(path: string, digest: Digest, options?: CallOptions): Promise<Uint8Array | undefined>;
 }
 
+/** One of an upstream's credentials, or anonymous access, and what is left of its pull rate limit. */
+export interface AccountReport {
+  /** The user's name; undefined for anonymous access. Never a secret. */
+  readonly username: string | undefined;
+  /** What the upstream last told (`ratelimit-limit`, `ratelimit-remaining`); undefined: no limit that we know of. */
+  readonly limit: number | undefined;
+  readonly remaining: number | undefined;
+  /** For so long nothing is asked of it, after 429; 0: it may be asked. */
+  readonly blockedForMs: number;
+}
+
+/** How an upstream is at the moment. */
+export interface UpstreamReport {
+  readonly isBreakerOpen: boolean;
+  readonly accounts: readonly AccountReport[];
+}
+
 /** An upstream: a configured registry that we pull through. All methods throw UpstreamError and nothing else. */
 export interface Upstream extends ManifestSource, BlobSource, ListingSource, AsyncDisposable {
   /** The configured name, such as `docker.io`. */
   readonly name: string;
+  report(): UpstreamReport;
+  /** Would a request for this be sent now? Not while the breaker or a rate limit holds it back. */
+  mayAsk(purpose: Purpose): boolean;
 }
