@@ -10,7 +10,9 @@ import { adminListener, mirrorListener } from './http/pages.ts';
 import { readTlsFiles, watchTlsFiles } from './http/tls-files.ts';
 import { SqliteIndex } from './metadata/sqlite/sqlite-index.ts';
 import { Registry } from './registry/registry.ts';
-import { Upstreams } from './registry/upstreams.ts';
+import { UpstreamRules } from './registry/rules.ts';
+import type { SpaceLimits } from './registry/space/room.ts';
+import { Upstreams, UpstreamSite } from './registry/upstreams.ts';
 import { createLogger, flushLogger, type Logger } from './telemetry/logger.ts';
 import { Metrics } from './telemetry/metrics.ts';
 import { describeError, Telemetry } from './telemetry/telemetry.ts';
@@ -52,7 +54,6 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       onFlushError: (error) => logger.error(describeError(error), 'uses could not be written'),
     }),
   );
-  metrics.observeDisk(async () => ({ ...(await store.space()), ...(await index.countBlobs()) }));
   const upstreams = opened.use(await openUpstreams(config, telemetry));
   const registry = opened.use(
     new Registry({
@@ -60,20 +61,35 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       index,
       upstreams,
       telemetry,
+      site: config.site,
+      version: VERSION,
+      limits: limitsOf(config),
+      pins: config.pins,
+      hosted: config.hosted,
+      scrub: config.scrub,
+      warm: config.warm,
       ...config.pull,
       maxExtraConnections: Math.min(...config.upstreams.map((upstream) => upstream.maxConnections)) / 2,
     }),
   );
-  await registry.reconciliation.prepare();
+  await registry.prepare();
 
   let isDraining = false;
   const readiness = () => (isDraining ? 'shutting down' : undefined);
   const distribution = createDistributionListener(new DistributionApi(registry), telemetry);
   const mirror = opened.use(await openMirror(config, mirrorListener(distribution, readiness), opened, logger));
-  const admin = opened.use(await openListener('admin', config.admin.listen, adminListener(metrics, readiness)));
+  const operator = adminListener({
+    metrics,
+    readiness,
+    telemetry,
+    operations: registry.operations,
+    token: config.admin.token,
+    temporaryFolder: config.storage.path,
+  });
+  const admin = opened.use(await openListener('admin', config.admin.listen, operator));
   const addresses = { mirror: mirror.address, admin: admin.address };
   for (const [door, address] of Object.entries(addresses)) logger.info({ door, address }, 'listening');
-  void registry.reconciliation.run();
+  registry.run();
 
   const running = opened.move();
   return {
@@ -87,12 +103,19 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
   };
 }
 
+function limitsOf({ storage, upstreams }: Config): SpaceLimits {
+  const quotas = upstreams.flatMap(({ name, quotaBytes }) =>
+    quotaBytes === undefined ? [] : [[name, quotaBytes] as const],
+  );
+  return { ...storage, quotaBytes: storage.quotaBytes, registryQuotas: new Map(quotas) };
+}
+
 async function openUpstreams(config: Config, telemetry: Telemetry): Promise<Upstreams> {
   const sites = await Promise.all(
-    config.upstreams.map(async (upstream) => ({
-      upstream: await openUpstream(upstream, config, telemetry),
-      freshness: upstream,
-    })),
+    config.upstreams.map(async (upstream) => {
+      const client = await openUpstream(upstream, config, telemetry);
+      return new UpstreamSite(client, new UpstreamRules(upstream), upstream.offline);
+    }),
   );
   return new Upstreams(sites, config.upstreams.find((upstream) => upstream.isDefault)?.name);
 }

@@ -9,7 +9,6 @@ const serverSchema = map({
   tls: map({ cert: text(), key: text() }).optional(),
   drainTimeout: duration({ max: '1d' }).prefault('30s'),
 });
-export const adminSchema = map({ listen: listenAddress().prefault('127.0.0.1:5001') });
 export const registrySchema = map({ listen: listenAddress() }).optional();
 
 /** The mirror's door, with its certificate's files found; undefined if something was refused. */
@@ -42,7 +41,8 @@ function collide(a: ListenAddress, b: ListenAddress): boolean {
   return a.host === b.host || a.host === undefined || b.host === undefined;
 }
 
-function listenAddress() {
+/** `host:port`, or `:port` for all interfaces. */
+export function listenAddress() {
   return parsedText(
     parseListenAddress,
     'an address to listen on; write for example 127.0.0.1:5000, "[::1]:5000" or :5000',

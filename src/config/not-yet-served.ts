@@ -17,9 +17,7 @@ export function notYetServed(config: Config): readonly NotYetServed[] {
     if (isGiven) found.push({ severity: 'warning', key, message: `${LATER}: ${message}` });
   };
   warn(config.registry !== undefined, 'registry', 'nothing listens there');
-  warn(config.storage.quotaBytes !== undefined, 'storage.quota', 'the content grows until the disk is full');
   warn(config.hosted.length > 0, 'hosted', 'nothing can be pushed');
-  warn(config.pins.length > 0, 'pins', 'nothing is evicted either');
   warn(config.peers.length > 0, 'peers', 'nothing is pushed to them');
   warn(config.replication.length > 0, 'replication', 'nothing is replicated');
   if (config.access !== undefined) {

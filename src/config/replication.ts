@@ -1,27 +1,24 @@
 import * as z from 'zod';
 import type { ReplicationRule, ReplicationTrigger } from './config.ts';
 import { repositoryGlob, tagGlob } from './globs.ts';
-import { flag, parsedText, refuse, text } from './scalars.ts';
+import { platform } from './images.ts';
+import { flag, parsedText, rate, refuse, text } from './scalars.ts';
+import { faultOfSchedule } from './schedule.ts';
 import type { SectionReader } from './section-reader.ts';
-import { parseSize } from './size.ts';
-import { fieldOf, list, map } from './structures.ts';
+import { fieldOf, itemsOf, list, map } from './structures.ts';
 
-const PLATFORM = /^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9._]+)?$/;
-const CRON = /^(?:[\d*/,-]+|[a-zA-Z,-]+)(?: +(?:[\d*/,-]+|[a-zA-Z,-]+)){4}$/;
 const NAME_AT_PEER = /^(?:\{repository\}|[a-z0-9._/-])+$/;
 
 const ruleSchema = map({
   name: text(),
   repositories: list(repositoryGlob(), { min: 1 }),
   tags: list(tagGlob(), { min: 1 }).prefault(['*']),
-  platforms: list(parsedText(matching(PLATFORM), 'a platform; write for example linux/amd64')).prefault([]),
+  platforms: list(platform()).prefault([]),
   to: list(text(), { min: 1 }),
   trigger: trigger().prefault('event'),
-  as: parsedText(matching(NAME_AT_PEER), 'a name at the peer; write for example mirror/{repository}').prefault(
-    '{repository}',
-  ),
+  as: nameAtPeer().prefault('{repository}'),
   deletes: flag().prefault(false),
-  bandwidth: parsedText(parseRate, 'a bandwidth; write for example 50MiB/s').optional(),
+  bandwidth: rate().optional(),
 });
 
 const replicationSchema = list(ruleSchema).prefault([]);
@@ -60,10 +57,6 @@ function toRule({ bandwidth, ...rule }: z.output<typeof ruleSchema>): Replicatio
   return { ...rule, ...(bandwidth !== undefined && { bandwidthBytesPerSecond: bandwidth }) };
 }
 
-function itemsOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
 function knownPeers(names: readonly string[]): string {
   return names.length === 0 ? 'name it under peers first' : `write one of ${names.join(', ')}`;
 }
@@ -73,9 +66,8 @@ function trigger() {
     if (value === 'event' || value === 'manual') return { type: value };
     const schedule = scheduleOf(value);
     if (schedule === undefined) return refuse(ctx, 'is not known; write event, manual or {schedule: "0 * * * *"}');
-    return CRON.test(schedule)
-      ? { type: 'schedule', schedule }
-      : refuse(ctx, 'has a schedule that is not five fields of cron; write for example "0 * * * *"');
+    const fault = faultOfSchedule(schedule);
+    return fault === undefined ? { type: 'schedule', schedule } : refuse(ctx, fault, ['schedule']);
   });
 }
 
@@ -85,11 +77,9 @@ function scheduleOf(value: unknown): string | undefined {
   return typeof schedule === 'string' ? schedule : undefined;
 }
 
-function parseRate(source: string): number | undefined {
-  const sizeBytes = source.endsWith('/s') ? parseSize(source.slice(0, -2)) : undefined;
-  return sizeBytes === 0 ? undefined : sizeBytes;
-}
-
-function matching(pattern: RegExp): (source: string) => string | undefined {
-  return (source) => (pattern.test(source) ? source : undefined);
+function nameAtPeer() {
+  return parsedText(
+    (source) => (NAME_AT_PEER.test(source) ? source : undefined),
+    'a name at the peer; write for example mirror/{repository}',
+  );
 }

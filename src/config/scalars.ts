@@ -1,6 +1,8 @@
 import * as z from 'zod';
 import { Secret } from '../util/secret.ts';
 import { parseDuration } from './duration.ts';
+import { parsePercentage } from './percentage.ts';
+import { parseRate } from './rate.ts';
 import { parseSize } from './size.ts';
 
 const MAX_QUOTED_LENGTH = 60;
@@ -66,14 +68,30 @@ export function duration(limits: { min?: string; max: string }) {
   return measured(parseDuration, { min: '0', ...limits }, `a duration; write for example ${example}`);
 }
 
+/** How often: a duration in milliseconds; `never`, also written `off` or `forever`, is Infinity. */
+export function interval(limits: { min: string }) {
+  const parse = (source: string) => (source === 'never' || source === 'off' ? Infinity : parseDuration(source));
+  return measured(parse, { ...limits, max: 'forever' }, 'a duration; write for example 7d, 12h or never');
+}
+
 /** A size in bytes. The limits are sizes too. */
 export function size(limits: { min?: string; max?: string } = {}) {
   return measured(parseSize, { min: '0', max: '4096TiB', ...limits }, 'a size; write for example 100GiB, 512MiB or 0');
 }
 
-/** Ends a transform with a message. */
-export function refuse(ctx: z.RefinementCtx, message: string): never {
-  ctx.addIssue(message);
+/** Bytes per second. */
+export function rate() {
+  return measured(parseRate, { min: '1KiB/s', max: '4096TiB/s' }, 'a rate; write for example 50MiB/s');
+}
+
+/** A part of a whole: 0 to 1. The lower limit is one too. */
+export function percentage(limits: { min?: string } = {}) {
+  return measured(parsePercentage, { min: '0%', ...limits, max: '100%' }, 'a percentage; write for example 10% or 0.1');
+}
+
+/** Ends a transform with a message. @param path below the value, where the mistake is */
+export function refuse(ctx: z.RefinementCtx, message: string, path: string[] = []): never {
+  ctx.addIssue({ code: 'custom', message, path });
   return z.NEVER;
 }
 
@@ -86,7 +104,7 @@ export function wrongType(value: unknown, wanted: string): string {
 }
 
 /** Text from a configuration, fit for one line of a message. */
-function quote(source: string): string {
+export function quote(source: string): string {
   return JSON.stringify(source.length > MAX_QUOTED_LENGTH ? `${source.slice(0, MAX_QUOTED_LENGTH)}...` : source);
 }
 

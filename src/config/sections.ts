@@ -1,18 +1,24 @@
 import { hostname } from 'node:os';
 import * as z from 'zod';
 import { resolveAccess } from './access.ts';
+import { resolveAdmin } from './admin.ts';
 import type { Config } from './config.ts';
 import { checkHosted, hostedSchema, pinsSchema } from './hosted.ts';
-import { adminSchema, checkListeners, registrySchema, resolveServer } from './listeners.ts';
+import { checkRegistries } from './known-registries.ts';
+import { checkListeners, registrySchema, resolveServer } from './listeners.ts';
 import { resolvePeers } from './peers.ts';
 import { pullSchema, resolvePull } from './pull.ts';
+import { parseRegistryName } from './registry-name.ts';
 import { resolveReplication } from './replication.ts';
 import { oneOf } from './scalars.ts';
+import { scrubSchema } from './scrub.ts';
 import type { SectionReader } from './section-reader.ts';
 import { siteSchema } from './site.ts';
 import { resolveStorage, storageSchema } from './storage.ts';
-import { map } from './structures.ts';
+import { itemsOf, map } from './structures.ts';
+import { upstreamEntries } from './upstream-names.ts';
 import { resolveUpstreams } from './upstreams.ts';
+import { warmSchema } from './warm.ts';
 
 const logSchema = map({
   level: oneOf(['trace', 'debug', 'info', 'warn', 'error']).prefault('info'),
@@ -32,6 +38,8 @@ const rootSchema = map({
   pull: section,
   hosted: section,
   pins: section,
+  warm: section,
+  scrub: section,
   access: section,
   peers: section,
   replication: section,
@@ -44,14 +52,16 @@ export async function resolveSections(value: unknown, reader: SectionReader): Pr
 
   const site = reader.read(siteSchema(hostname()), raw['site'], ['site']);
   const server = await resolveServer(raw['server'] ?? {}, reader);
-  const admin = reader.read(adminSchema, raw['admin'] ?? {}, ['admin']);
+  const admin = await resolveAdmin(raw['admin'] ?? {}, reader);
   const registry = reader.read(registrySchema, raw['registry'], ['registry']);
   const log = reader.read(logSchema, raw['log'] ?? {}, ['log']);
   const rawStorage = reader.read(storageSchema, raw['storage'] ?? {}, ['storage']);
   const rawPull = reader.read(pullSchema, raw['pull'] ?? {}, ['pull']);
-  const upstreams = await resolveUpstreams(raw['upstreams'], reader);
+  const upstreams = await resolveUpstreams(upstreamEntries(raw['upstreams'], reader), reader);
   const hosted = reader.read(hostedSchema, raw['hosted'], ['hosted']) ?? [];
   const pins = reader.read(pinsSchema, raw['pins'], ['pins']) ?? [];
+  const warm = reader.read(warmSchema, raw['warm'], ['warm']) ?? [];
+  const scrub = reader.read(scrubSchema, raw['scrub'] ?? {}, ['scrub']);
   const access = await resolveAccess(raw['access'], reader);
   const peers = await resolvePeers(raw['peers'], reader);
   const peerNames = reader.entries(raw['peers'], ['peers']).map(([name]) => name);
@@ -66,15 +76,10 @@ export async function resolveSections(value: unknown, reader: SectionReader): Pr
     ],
     reader,
   );
-  if (
-    upstreams.length === 0 &&
-    hosted.length === 0 &&
-    !reader.isRefused(['upstreams']) &&
-    !reader.isRefused(['hosted'])
-  ) {
-    reader.refuse(['upstreams'], 'is empty; name a registry, or remove the key to get the seven public ones');
+  checkKnownWorld(raw, upstreams.length + hosted.length, reader);
+  if (!site || !server || !admin || !log || !rawStorage || !rawPull || !scrub || reader.refusals.length > 0) {
+    return undefined;
   }
-  if (!site || !server || !admin || !log || !rawStorage || !rawPull || reader.refusals.length > 0) return undefined;
 
   return {
     site,
@@ -87,8 +92,22 @@ export async function resolveSections(value: unknown, reader: SectionReader): Pr
     pull: resolvePull(rawPull),
     hosted,
     pins,
+    warm,
+    scrub,
     ...(access && { access }),
     peers,
     replication,
   };
+}
+
+/** Refuses a mirror of nothing, and names of registries that it is no mirror of. */
+function checkKnownWorld(raw: Readonly<Record<string, unknown>>, size: number, reader: SectionReader): void {
+  if (size === 0 && !reader.isRefused(['upstreams']) && !reader.isRefused(['hosted'])) {
+    reader.refuse(['upstreams'], 'is empty; name a registry, or remove the key to get the seven public ones');
+  }
+  if (reader.isRefused(['upstreams'], 'itself')) return;
+  // As they were written: an upstream with a mistake in it is known too.
+  const upstreams = upstreamEntries(raw['upstreams'], reader).map(([key]) => parseRegistryName(key));
+  const known = [...upstreams, ...itemsOf(raw['hosted'])].filter((name) => typeof name === 'string');
+  checkRegistries(raw, known, reader);
 }

@@ -1,22 +1,29 @@
 import type * as z from 'zod';
 import type { StorageConfig } from './config.ts';
-import { size, text } from './scalars.ts';
+import { percentage, size, text } from './scalars.ts';
 import type { SectionReader } from './section-reader.ts';
 import { map } from './structures.ts';
 
 export const storageSchema = map({
   path: text().prefault('./data'),
-  // Less than this would not hold one image.
-  quota: size({ min: '1MiB' }).optional(),
+  quota: quota().optional(),
   minFree: size().prefault('2GiB'),
+  lowWatermark: percentage({ min: '0.01%' }).prefault('90%'),
 });
+
+/** What content may take. */
+export function quota() {
+  // Less than this would not hold one image.
+  return size({ min: '1MiB' });
+}
 
 /** The storage section, its folder found but not touched. */
 export function resolveStorage(raw: z.output<typeof storageSchema>, reader: SectionReader): StorageConfig {
-  const { path, quota, minFree } = raw;
+  const { path, quota: quotaBytes, minFree, lowWatermark } = raw;
   return {
     path: reader.resolvePath(path),
-    ...(quota === undefined ? {} : { quotaBytes: quota }),
+    ...(quotaBytes !== undefined && { quotaBytes }),
     minFreeBytes: minFree,
+    lowWatermark,
   };
 }

@@ -26,6 +26,11 @@ export function fieldOf(value: unknown, key: string): unknown {
   return (value as Readonly<Record<string, unknown>>)[key];
 }
 
+/** The items of a list, before any schema looked at it. */
+export function itemsOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
 /** The messages of an issue with unknown keys, in the order of its keys. */
 export function unknownKeyMessages(issue: z.core.$ZodIssueUnrecognizedKeys): readonly string[] {
   return issue.message.split('\n');

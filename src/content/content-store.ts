@@ -25,7 +25,10 @@ interface ContentWriter {
   /** Stores bytes that are known to match the digest. Durable when it returns. */
   put(digest: Digest, bytes: Uint8Array): Promise<void>;
   remove(digest: Digest): Promise<void>;
-  /** Starts to take in content piece by piece, or goes on where an interrupted ingest of the same digest stopped. */
+  /**
+   * Starts to take in content piece by piece, or goes on where an interrupted ingest of the same digest stopped.
+   * @throws ContentError also when an ingest of that digest is under way
+   */
   ingest(digest: Digest): Promise<Ingest>;
   /**
    * Starts to take in content of which nothing is kept: {@link Ingest.pass} takes its bytes, so that they are hashed,
@@ -67,9 +70,10 @@ interface ContentUpkeep {
   quarantine(digest: Digest): Promise<void>;
   /** Ingests that are not under way, in no order. What cannot be taken up again is cleared away. */
   interrupted(): Promise<InterruptedIngest[]>;
-  /** Throws away the pieces of an ingest that is not under way. */
+  /** Throws away the pieces of an ingest that is not under way. @throws ContentError also when it is */
   discardInterrupted(digest: Digest): Promise<void>;
   debris(): Promise<Debris[]>;
+  /** Nothing happens when it is gone. @throws ContentError also for a name that {@link debris} does not give */
   removeDebris(name: string): Promise<void>;
 }
 
@@ -88,15 +92,19 @@ export interface Ingest extends AsyncDisposable {
   readonly totalBytes: number | undefined;
   /** Notes the size and a word on where the pieces come from, for whoever resumes. */
   describe(totalBytes: number, origin: string): void;
+  /** When it fails, none of these bytes count as arrived; what arrived before does, and the ingest can go on. */
   write(chunks: readonly Uint8Array[], positionBytes: number): Promise<void>;
   /**
    * Takes bytes that will not be kept: they count as arrived and are hashed, but no reader finds them and there can be no
-   * {@link commit} any more. Only where the contiguous prefix of what has arrived ends.
+   * {@link commit} any more. Only where the contiguous prefix of what has arrived ends. @throws ContentError elsewhere
    */
   pass(chunks: readonly Uint8Array[], positionBytes: number): void;
   /** A way to read what has arrived, which goes on to work when the ingest is disposed. */
   openReader(): ContentFile;
-  /** Once all has arrived: does it hash to the digest? Hashing has followed the pieces, so this is soon known. */
+  /**
+   * Once all has arrived: does it hash to the digest? Hashing has followed the pieces, so this is soon known.
+   * @throws ContentError it could not be hashed, which says nothing about the bytes
+   */
   verify(): Promise<boolean>;
   /** Makes it content of the store, durably. Only after {@link verify}. Dispose it afterwards. */
   commit(): Promise<void>;

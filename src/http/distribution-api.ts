@@ -88,6 +88,7 @@ export class DistributionApi {
   #target(address: PathAddress): Target | undefined {
     const repository = this.#registry.upstreams.resolve(address);
     if (!repository) return undefined;
+    this.#registry.upstreams.check(repository);
     // distribution-spec, "Registry Proxying": a proxy that used `ns` says so.
     return { repository, headers: address.namespace === undefined ? {} : { 'OCI-Namespace': address.namespace } };
   }

@@ -1,6 +1,7 @@
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { type AdminApiOptions, addAdminApi } from './admin/admin-api.ts';
 import { isDistributionUrl } from './distribution-path.ts';
 import { errorJson } from './error-answer.ts';
 import type { RequestListener } from './listener.ts';
@@ -19,9 +20,10 @@ export function mirrorListener(distribution: RequestListener, readiness: Readine
   };
 }
 
-/** The admin listener: health and metrics. */
-export function adminListener(metrics: Metrics, readiness: Readiness): RequestListener {
+/** The admin listener: health, metrics and, where it is given, the operators' API. */
+export function adminListener(metrics: Metrics, readiness: Readiness, api?: AdminApiOptions): RequestListener {
   const app = healthPages(readiness);
+  if (api) addAdminApi(app, api);
   app.get('/metrics', async (context) => {
     context.header('Content-Type', metrics.registry.contentType);
     return context.body(await metrics.registry.metrics());

@@ -131,7 +131,7 @@ export interface DoomedContent {
 }
 
 /** The content of repositories as whole images. */
-interface RootIndex {
+export interface RootIndex {
   /** Those that were not used for the longest time, oldest first, without those that are set aside. */
   oldestRoots(query: { registry?: string; limit: number }): Promise<Root[]>;
   /** Sets roots aside: {@link oldestRoots} passes them over until {@link clearSetAside}, or until one of their tags moves. */
@@ -155,7 +155,7 @@ interface RootIndex {
 }
 
 /** Content that is to leave the store. */
-interface DoomedIndex {
+export interface DoomedIndex {
   /** Content that is doomed and not yet settled, in no order. */
   listDoomed(limit: number): Promise<DoomedContent[]>;
   /** Is its removal still wanted? Not if it was stored anew. */
@@ -186,7 +186,7 @@ export interface RepositorySummary {
 }
 
 /** Looking at the index, and looking after it. */
-interface UpkeepIndex {
+export interface UpkeepIndex {
   usage(): Promise<Usage>;
   summarize(page: { prefix?: string; after?: string; limit: number }): Promise<RepositorySummary[]>;
   /** Repositories that have the content, and whether it is a manifest there; at most so many. */
@@ -198,7 +198,7 @@ interface UpkeepIndex {
 }
 
 /** Small things that have to survive a restart. */
-interface NoteIndex {
+export interface NoteIndex {
   readNote(key: string): Promise<string | undefined>;
   /** Undefined removes it. */
   writeNote(key: string, value: string | undefined): Promise<void>;

@@ -1,14 +1,20 @@
-import type { ContentStore } from '../content/content-store.ts';
-import type { MetadataIndex } from '../metadata/metadata-index.ts';
+import { LRUCache } from 'lru-cache';
+import { ContentError } from '../content/content-error.ts';
+import type { ContentFile, ContentStore } from '../content/content-store.ts';
+import type { BlobRow, MetadataIndex } from '../metadata/metadata-index.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/repository.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
+import type { Purpose } from '../upstream/upstream.ts';
+import type { KeyedLock } from '../util/keyed-lock.ts';
 import { SingleFlight } from '../util/single-flight.ts';
 import type { Fills } from './fill/fills.ts';
+import { type BlobReading, MendedBlob } from './mended-blob.ts';
 import { NotFoundCache } from './not-found-cache.ts';
 import type { Outcome } from './outcome.ts';
 import { RegistryError, toRegistryError } from './registry-error.ts';
+import type { Finding, LostContent } from './upkeep/lost-content.ts';
 import type { Upstreams } from './upstreams.ts';
 
 /** A blob that is open for reading, stored or still coming in. */
@@ -33,15 +39,24 @@ export interface BlobsOptions {
   readonly index: MetadataIndex;
   readonly upstreams: Upstreams;
   readonly fills: Fills;
+  readonly lost: LostContent;
+  /** One at a time for each digest: storing it, and removing it. */
+  readonly locks: KeyedLock;
   readonly telemetry: Telemetry;
   readonly notFoundForMs: number;
 }
+
+/** A file's time and ours may come from different clocks. */
+const CLOCK_SLACK_MS = 2_000;
+const MAX_CHECKED = 100_000;
 
 /** Blobs of repositories: from the store, or by a fill. All errors are RegistryErrors. */
 export class Blobs {
   readonly #options: BlobsOptions;
   readonly #notFound: NotFoundCache;
   readonly #confirmations = new SingleFlight<number | undefined>();
+  readonly #checks = new SingleFlight<Finding>();
+  readonly #checked = new LRUCache<Digest, true>({ max: MAX_CHECKED });
 
   constructor(options: BlobsOptions) {
     this.#options = options;
@@ -84,40 +99,68 @@ export class Blobs {
     return { digest, sizeBytes: blob.sizeBytes, outcome: blob.outcome, ageMs: blob.ageMs };
   }
 
-  /** Fetches a blob that is not stored, for nobody in particular. Resolves when it is stored. */
-  async fetch(repository: Repository, digest: Digest): Promise<void> {
+  /** Fetches a blob that is not stored, for nobody in particular. Resolves when it is stored, with the bytes fetched. */
+  async fetch(repository: Repository, digest: Digest, purpose: Purpose): Promise<number> {
     const { index, fills, upstreams } = this.#options;
-    const row = await index.findBlob(repository.name, digest);
-    if (row.isStored || (await this.#adopt(digest))) return;
-    const source = { repository, upstream: upstreams.get(repository.registry).upstream };
-    const joined = await fills.join(digest, source, { sizeBytes: row.sizeBytes, positionBytes: 0 });
-    await joined?.reader[Symbol.asyncDispose]();
-    await joined?.fill.ended;
+    for (;;) {
+      const row = await index.findBlob(repository.name, digest);
+      if (row.isStored || (await this.#adopt(digest))) return 0;
+      const source = { repository, upstream: upstreams.get(repository.registry).upstream };
+      const joined = await fills.join(digest, source, { sizeBytes: row.sizeBytes, positionBytes: 0, purpose });
+      if (!joined) continue;
+      await joined.reader[Symbol.asyncDispose]();
+      await joined.fill.ended;
+      return joined.isShared ? 0 : (joined.fill.sizeBytes ?? 0);
+    }
   }
 
   async #openStored(repository: Repository, digest: Digest): Promise<OpenBlob | undefined> {
-    const { index, store, telemetry } = this.#options;
+    const { index } = this.#options;
     const row = await index.findBlob(repository.name, digest);
     if (!row.isStored) return undefined;
     if (!row.belongs) await this.#confirm(repository, digest);
-    const file = await store.open(digest);
-    if (file && file.sizeBytes === row.sizeBytes) {
-      index.noteUse({ repository: repository.name, digest, atMs: Date.now() });
-      return {
-        digest,
-        sizeBytes: file.sizeBytes,
-        outcome: 'hit',
-        isShared: false,
-        ageMs: ageOf(row.storedAtMs),
-        read: (buffer, position) => file.read(buffer, position),
-        [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
-      };
+    const file = await this.#openFile(digest, row);
+    if (!file) return undefined;
+    index.noteUse({ repository: repository.name, digest, atMs: Date.now() });
+    const reading = new MendedBlob(
+      file,
+      () => file.sizeBytes,
+      (failure, position) => this.#reopen(repository, digest, failure, position),
+    );
+    return {
+      digest,
+      sizeBytes: file.sizeBytes,
+      outcome: 'hit',
+      isShared: false,
+      ageMs: ageOf(row.storedAtMs),
+      read: (buffer, position) => reading.read(buffer, position),
+      [Symbol.asyncDispose]: () => reading[Symbol.asyncDispose](),
+    };
+  }
+
+  /** Undefined when it was evicted or is lost, which the index knows afterwards. */
+  async #openFile(digest: Digest, { sizeBytes, storedAtMs }: BlobRow): Promise<ContentFile | undefined> {
+    let file: ContentFile | undefined;
+    try {
+      file = await this.#options.store.open(digest);
+      if (file && file.sizeBytes === sizeBytes && (await this.#isUntouched(digest, file, storedAtMs))) return file;
+      await file?.[Symbol.asyncDispose]();
+      await this.#options.lost.examine(digest, 'serving');
+      return undefined;
+    } catch (error) {
+      await file?.[Symbol.asyncDispose]();
+      // A disk that refuses for another reason than the file must not make us try for ever.
+      if ((await this.#options.lost.examine(digest, 'serving')) === 'intact') throw error;
+      return undefined;
     }
-    telemetry.contentLost({ digest, reason: file ? `${file.sizeBytes} bytes instead of ${row.sizeBytes}` : 'no file' });
-    await file?.[Symbol.asyncDispose]();
-    await store.remove(digest);
-    await index.removeBlob(digest);
-    return undefined;
+  }
+
+  /** A file that somebody wrote to after it was stored is hashed before it is served: once, for it may be a restored backup. */
+  async #isUntouched(digest: Digest, file: ContentFile, storedAtMs = 0): Promise<boolean> {
+    if ((file.modifiedAtMs ?? 0) <= storedAtMs + CLOCK_SLACK_MS || this.#checked.has(digest)) return true;
+    const isIntact = (await this.#checks.run(digest, () => this.#options.lost.examine(digest, 'serving'))) === 'intact';
+    if (isIntact) this.#checked.set(digest, true);
+    return isIntact;
   }
 
   /** Undefined when the fill ended before it could be joined. */
@@ -134,7 +177,8 @@ export class Blobs {
       if (stored) return stored;
     }
     const source = { repository, upstream: upstreams.get(repository.registry).upstream };
-    const joined = await fills.join(digest, source, { sizeBytes: row.sizeBytes, positionBytes });
+    const wish = { sizeBytes: row.sizeBytes, positionBytes, purpose: 'miss' as const };
+    const joined = await fills.join(digest, source, wish);
     if (!joined) return undefined;
     const { fill, reader, isShared } = joined;
     const isHit = fill.isVerified;
@@ -144,46 +188,82 @@ export class Blobs {
       await reader[Symbol.asyncDispose]();
       throw error;
     }
+    const reading = new MendedBlob(
+      reader,
+      () => undefined,
+      (failure, position) => this.#reopen(repository, digest, failure, position),
+    );
     return {
       digest,
       sizeBytes: fill.sizeBytes,
-      outcome: isHit ? 'hit' : 'miss',
+      outcome: outcomeOf(isHit, fill.isKept),
       isShared: isShared && !isHit,
       ageMs: 0,
-      read: (buffer, position) => reader.read(buffer, position),
-      [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
+      read: (buffer, position) => reading.read(buffer, position),
+      [Symbol.asyncDispose]: () => reading[Symbol.asyncDispose](),
     };
+  }
+
+  /** Another source for a reader whose source failed it in the middle. */
+  async #reopen(repository: Repository, digest: Digest, failure: unknown, positionBytes: number): Promise<BlobReading> {
+    const { index, fills, upstreams, lost } = this.#options;
+    if (failure instanceof ContentError) await lost.examine(digest, 'serving');
+    const { sizeBytes } = await index.findBlob(repository.name, digest);
+    const source = { repository, upstream: upstreams.get(repository.registry).upstream };
+    const wish = { sizeBytes, positionBytes, purpose: 'miss' as const };
+    for (;;) {
+      const stored = await this.#openStored(repository, digest);
+      if (stored) return stored;
+      const joined = await fills.join(digest, source, wish);
+      if (joined) return joined.reader;
+    }
   }
 
   /** Asks the upstream whether the blob is in that repository: what one may see, all may not. @returns its size */
   async #confirm(repository: Repository, digest: Digest): Promise<number | undefined> {
-    const { index, upstreams } = this.#options;
+    const { index, upstreams, telemetry } = this.#options;
     if (this.#notFound.has(repository.name, digest)) throw unknownBlob(repository, digest);
     return this.#confirmations.run(`${repository.name}@${digest}`, async () => {
       const { upstream } = upstreams.get(repository.registry);
       const { sizeBytes } = await upstream.headBlob(repository.path, digest);
-      await index.linkBlob(repository.name, digest);
+      // An index that refuses costs another question next time, not the client its answer.
+      await index.linkBlob(repository.name, digest).catch((error: unknown) => telemetry.storeFailed({ digest, error }));
       return sizeBytes;
     });
   }
 
   /** Takes a file into the index that the index does not know: a crash came between storing and noting it. */
   async #adopt(digest: Digest): Promise<boolean> {
-    const { store, index } = this.#options;
-    await using file = await store.open(digest);
-    if (!file) return false;
-    if (!(await store.verify(digest))) {
-      await store.remove(digest);
-      return false;
-    }
-    await index.putBlob({ digest, sizeBytes: file.sizeBytes, repositories: [], atMs: Date.now() });
-    return true;
+    const { store, index, locks } = this.#options;
+    if (!(await hasFile(store, digest))) return false;
+    return locks.run(digest, async () => {
+      if ((await index.findBlob('', digest)).isStored) return true;
+      await using file = await store.open(digest);
+      if (!file) return false;
+      if ((await store.verify(digest)) !== 'intact') {
+        await store.quarantine(digest);
+        return false;
+      }
+      await index.putBlob({ digest, sizeBytes: file.sizeBytes, repositories: [], atMs: Date.now() });
+      return true;
+    });
   }
 
   #translated(error: unknown, repository: Repository, digest: Digest): unknown {
     if (error instanceof UpstreamError && error.code === 'NOT_FOUND') this.#notFound.add(repository.name, digest);
     return toRegistryError(error, 'BLOB_UNKNOWN');
   }
+}
+
+/** Whatever is wrong with it will show when it is stored. */
+async function hasFile(store: ContentStore, digest: Digest): Promise<boolean> {
+  await using file = await store.open(digest).catch(() => undefined);
+  return file !== undefined;
+}
+
+function outcomeOf(isHit: boolean, isKept: boolean): Outcome {
+  if (!isKept) return 'bypass';
+  return isHit ? 'hit' : 'miss';
 }
 
 function unknownBlob(repository: Repository, digest: Digest): RegistryError {

@@ -4,8 +4,9 @@ import { OCI_INDEX } from '../oci/media-types.ts';
 import { digestAlgorithm, digestHex } from '../oci/digest.ts';
 import { isTag } from '../oci/reference.ts';
 import type { Repository } from '../oci/repository.ts';
-import type { Telemetry } from '../telemetry/telemetry.ts';
+import { describeError, type Telemetry } from '../telemetry/telemetry.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
+import type { Purpose } from '../upstream/upstream.ts';
 import { SingleFlight } from '../util/single-flight.ts';
 import { judgeAge } from './freshness.ts';
 import type { Manifests } from './manifests.ts';
@@ -48,8 +49,8 @@ export class Listings {
   async tags(repository: Repository): Promise<Listing<string>> {
     const { index, upstreams, telemetry } = this.#options;
     try {
-      return await this.#cached(repository, 'tags', async () => {
-        const tags = await upstreams.get(repository.registry).upstream.listTags(repository.path);
+      return await this.#cached(repository, { key: 'tags' }, async (options) => {
+        const tags = await upstreams.get(repository.registry).upstream.listTags(repository.path, options);
         return [...new Set(tags)].filter(isTag).sort();
       });
     } catch (error) {
@@ -64,7 +65,8 @@ export class Listings {
   /** Descriptors of all manifests whose subject is this digest (distribution-spec, "Listing Referrers"). */
   async referrers(repository: Repository, subject: Digest): Promise<Listing<ReferrerDescriptor>> {
     try {
-      return await this.#cached(repository, `referrers ${subject}`, () => this.#fetchReferrers(repository, subject));
+      const list = { key: `referrers ${subject}`, about: subject };
+      return await this.#cached(repository, list, (options) => this.#fetchReferrers(repository, subject, options));
     } catch (error) {
       throw toRegistryError(error, 'NAME_UNKNOWN');
     }
@@ -75,11 +77,15 @@ export class Listings {
     return this.#options.index.listRepositories(page);
   }
 
-  async #fetchReferrers(repository: Repository, subject: Digest): Promise<ReferrerDescriptor[]> {
+  async #fetchReferrers(
+    repository: Repository,
+    subject: Digest,
+    options: { purpose: Purpose },
+  ): Promise<ReferrerDescriptor[]> {
     const { upstream } = this.#options.upstreams.get(repository.registry);
     let body: Uint8Array | undefined;
     try {
-      body = await upstream.listReferrers(repository.path, subject);
+      body = await upstream.listReferrers(repository.path, subject, options);
     } catch (error) {
       if (!(error instanceof UpstreamError) || error.code !== 'NOT_FOUND') throw error;
     }
@@ -99,22 +105,34 @@ export class Listings {
     }
   }
 
+  /** An index that refuses costs the copy, not the client its answer. */
+  async #keep(list: { repository: string; key: string; about?: Digest }, entries: readonly unknown[]): Promise<void> {
+    const { index, telemetry } = this.#options;
+    try {
+      await index.putListing({ ...list, body: Buffer.from(JSON.stringify(entries)), atMs: Date.now() });
+    } catch (error) {
+      telemetry.log.error({ repository: list.repository, key: list.key, ...describeError(error) }, 'list not kept');
+    }
+  }
+
   /** A list from the index while it is fresh, else from `fetch`; the old one when that fails or takes long. */
   async #cached<Entry>(
     repository: Repository,
-    key: string,
-    fetch: () => Promise<readonly Entry[]>,
+    { key, about }: { key: string; about?: Digest },
+    fetch: (options: { purpose: Purpose }) => Promise<readonly Entry[]>,
   ): Promise<Listing<Entry>> {
     const { index, upstreams, telemetry } = this.#options;
-    const { freshness } = upstreams.get(repository.registry);
+    const { isOffline, rules } = upstreams.get(repository.registry);
+    const { freshness } = rules.tags(repository);
     const row = await index.findListing(repository.name, key);
     const ageMs = row ? Date.now() - row.validatedAtMs : 0;
     const age = row ? judgeAge(ageMs, freshness) : undefined;
     const cached = row && (JSON.parse(Buffer.from(row.body).toString()) as readonly Entry[]);
     if (cached && age === 'fresh') return { entries: cached, outcome: 'hit', ageMs };
+    if (cached && isOffline) return { entries: cached, outcome: 'stale', ageMs };
     const fetching = this.#fetches.run(`${repository.name} ${key}`, async () => {
-      const entries = await fetch();
-      await index.putListing(repository.name, key, Buffer.from(JSON.stringify(entries)), Date.now());
+      const entries = await fetch({ purpose: cached ? 'revalidation' : 'miss' });
+      await this.#keep({ repository: repository.name, key, ...(about && { about }) }, entries);
       return entries;
     }) as Promise<readonly Entry[]>;
     fetching.catch(() => undefined);

@@ -5,12 +5,16 @@ import { parseManifest, type ParsedManifest } from '../oci/manifest.ts';
 import { referenceText, type Reference } from '../oci/reference.ts';
 import type { Repository } from '../oci/repository.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import type { FetchedManifest } from '../upstream/upstream.ts';
+import type { FetchedManifest, Purpose } from '../upstream/upstream.ts';
+import type { KeyedLock } from '../util/keyed-lock.ts';
 import { SingleFlight } from '../util/single-flight.ts';
 import type { HotManifests } from './hot-manifests.ts';
 import type { ManifestAnswer, ManifestDepth } from './manifest-answer.ts';
 import type { Outcome } from './outcome.ts';
 import type { SeenTags } from './seen-tags.ts';
+import type { DiskBudget } from './space/disk-budget.ts';
+import { Reservation } from './space/reservation.ts';
+import type { LostContent } from './upkeep/lost-content.ts';
 import type { Upstreams } from './upstreams.ts';
 
 export interface ManifestShelfOptions {
@@ -18,6 +22,10 @@ export interface ManifestShelfOptions {
   readonly index: MetadataIndex;
   readonly upstreams: Upstreams;
   readonly hot: HotManifests;
+  readonly budget: DiskBudget;
+  readonly lost: LostContent;
+  /** One at a time for each digest: storing it, and removing it. */
+  readonly locks: KeyedLock;
   readonly telemetry: Telemetry;
   readonly seen: SeenTags;
   /** A manifest that was not here before came for a client. */
@@ -40,24 +48,24 @@ export class ManifestShelf {
     sinceMs: number,
     depth: ManifestDepth,
   ): Promise<ManifestAnswer | undefined> {
-    const { hot, index, store, telemetry } = this.#options;
+    const { hot, lost } = this.#options;
     const { digest, mediaType, sizeBytes } = row;
     const bytes = depth === 'head' ? hot.peek(digest) : await hot.get(digest);
     if (!bytes && depth === 'whole') {
-      telemetry.contentLost({ digest, reason: 'a manifest is missing or damaged' });
-      await store.remove(digest);
-      await index.removeBlob(digest);
+      await lost.examine(digest, 'serving');
       return undefined;
     }
     return { digest, mediaType, sizeBytes, outcome, ageMs: Math.max(0, Date.now() - sinceMs), bytes };
   }
 
   /** Fetches a manifest and keeps it, once for all who ask meanwhile. @throws UpstreamError */
-  fetch(repository: Repository, reference: Reference): Promise<ManifestAnswer> {
-    return this.#fetches.run(`${repository.name}@${referenceText(reference)}`, async () => {
+  fetch(repository: Repository, reference: Reference, purpose: Purpose = 'miss'): Promise<ManifestAnswer> {
+    // What clients wait for may be sent where the same for another purpose is held back.
+    const kind = purpose === 'miss' ? 'miss' : 'other';
+    return this.#fetches.run(`${repository.name}@${referenceText(reference)} ${kind}`, async () => {
       const { upstream } = this.#options.upstreams.get(repository.registry);
-      const fetched = await upstream.getManifest(repository.path, reference);
-      const isStored = await this.#keep(repository, reference, fetched);
+      const fetched = await upstream.getManifest(repository.path, reference, { purpose });
+      const isStored = await this.#keep(repository, reference, fetched, purpose);
       return {
         digest: fetched.digest,
         mediaType: fetched.mediaType,
@@ -80,38 +88,64 @@ export class ManifestShelf {
       const { mediaType } = await upstream.headManifest(repository.path, reference);
       const bytes = await this.#options.hot.get(digest);
       if (!bytes || mediaType === undefined) return this.fetch(repository, reference);
-      await this.#keep(repository, reference, { digest, mediaType, bytes });
+      await this.#keep(repository, reference, { digest, mediaType, bytes }, 'miss');
       return { digest, mediaType, sizeBytes: bytes.length, outcome: 'revalidated', ageMs: 0, bytes };
     });
   }
 
-  /** Bytes first, then one transaction. A disk that refuses costs the copy, not the client its answer. */
-  async #keep(repository: Repository, reference: Reference, fetched: FetchedManifest): Promise<boolean> {
-    const { store, hot, index, telemetry, seen } = this.#options;
+  /** A disk that refuses, or has no room, costs the copy, not the client its answer. */
+  async #keep(
+    repository: Repository,
+    reference: Reference,
+    fetched: FetchedManifest,
+    purpose: Purpose,
+  ): Promise<boolean> {
+    const { budget, telemetry, seen } = this.#options;
     const { digest, mediaType, bytes } = fetched;
     const manifest = parseManifest(bytes, mediaType);
     if (reference.kind === 'tag') seen.add(repository.name, reference.tag, digest);
-    let isStored = true;
-    try {
+    let isStored = false;
+    const reservation = await budget.reserve(repository.registry, bytes.length);
+    if (reservation instanceof Reservation) {
+      try {
+        await this.#store(repository, reference, fetched, manifest);
+        isStored = true;
+      } catch (error) {
+        telemetry.storeFailed({ digest, error });
+      } finally {
+        reservation.release();
+      }
+    } else {
+      const { registry: upstream } = repository;
+      telemetry.bypassed({ upstream, digest, sizeBytes: bytes.length, reason: reservation });
+    }
+    if (purpose === 'miss') this.#options.onFetched(repository, manifest);
+    return isStored;
+  }
+
+  /** Bytes first, then one transaction, and nobody removes the digest meanwhile. */
+  async #store(
+    repository: Repository,
+    reference: Reference,
+    { digest, mediaType, bytes }: FetchedManifest,
+    { artifactType, references }: ParsedManifest,
+  ): Promise<void> {
+    const { store, hot, index, locks } = this.#options;
+    await locks.run(digest, async () => {
       await store.put(digest, bytes);
       await index.putManifest({
         repository: repository.name,
         digest,
         mediaType,
         sizeBytes: bytes.length,
-        artifactType: manifest.artifactType,
-        references: manifest.references,
+        artifactType,
+        references,
         tags: reference.kind === 'tag' ? [reference.tag] : [],
         atMs: Date.now(),
       });
-      await this.#putSeenTags(repository, digest);
-      hot.set(digest, bytes);
-    } catch (error) {
-      telemetry.storeFailed({ digest, error });
-      isStored = false;
-    }
-    this.#options.onFetched(repository, manifest);
-    return isStored;
+    });
+    await this.#putSeenTags(repository, digest);
+    hot.set(digest, bytes);
   }
 
   /** Tags that a HEAD has told of point here as of then; what was learned later stands. */

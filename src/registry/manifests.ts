@@ -4,16 +4,18 @@ import { referenceText, type Reference } from '../oci/reference.ts';
 import type { Repository } from '../oci/repository.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
+import type { Purpose } from '../upstream/upstream.ts';
 import { SingleFlight } from '../util/single-flight.ts';
-import { judgeAge } from './freshness.ts';
+import { type Freshness, judgeAge } from './freshness.ts';
 import { headAnswer, type ManifestAnswer, type ManifestDepth } from './manifest-answer.ts';
 import type { ManifestShelf } from './manifest-shelf.ts';
 import { NotFoundCache } from './not-found-cache.ts';
 import type { Outcome } from './outcome.ts';
 import { Patience } from './patience.ts';
 import { RegistryError, toRegistryError } from './registry-error.ts';
+import type { TagRules } from './rules.ts';
 import type { SeenTags } from './seen-tags.ts';
-import type { Upstreams, UpstreamSite } from './upstreams.ts';
+import type { Upstreams } from './upstreams.ts';
 
 export interface ManifestsOptions {
   readonly index: MetadataIndex;
@@ -24,8 +26,16 @@ export interface ManifestsOptions {
   readonly notFoundForMs: number;
 }
 
+interface ValidationOptions {
+  readonly depth: ManifestDepth;
+  readonly purpose: Purpose;
+  readonly limitMs: number;
+}
+
 /** An upstream that hangs is asked anew after this, so that it is noticed soon when it works again. */
 const VALIDATION_MS = 5_000;
+/** Nobody waits for what is refreshed ahead of time. */
+const REFRESH_MS = 60_000;
 
 /** Manifests of repositories, by tag and by digest: whether to ask the upstream. All errors are RegistryErrors. */
 export class Manifests {
@@ -39,22 +49,52 @@ export class Manifests {
     this.#notFound = new NotFoundCache(options.notFoundForMs);
   }
 
-  async get(repository: Repository, reference: Reference, depth: ManifestDepth): Promise<ManifestAnswer> {
+  /** A HEAD is a use too: a client that has the image asks for no more. */
+  async get(
+    repository: Repository,
+    reference: Reference,
+    depth: ManifestDepth,
+    purpose: Purpose = 'miss',
+  ): Promise<ManifestAnswer> {
     try {
       const answer =
         reference.kind === 'tag'
-          ? await this.#byTag(repository, reference.tag, depth)
-          : await this.#byDigest(repository, reference.digest, depth);
-      if (depth === 'whole') {
-        this.#options.index.noteUse({ repository: repository.name, digest: answer.digest, atMs: Date.now() });
-      }
+          ? await this.#byTag(repository, reference.tag, depth, purpose)
+          : await this.#byDigest(repository, reference.digest, depth, purpose);
+      this.#options.index.noteUse({ repository: repository.name, digest: answer.digest, atMs: Date.now() });
       return answer;
     } catch (error) {
       throw this.#translated(error, repository, reference);
     }
   }
 
-  async #byDigest(repository: Repository, digest: Digest, depth: ManifestDepth): Promise<ManifestAnswer> {
+  /**
+   * Asks the upstream now where a tag points, however fresh it is.
+   * @returns what it pointed at before, if it was here, and what it points at now; undefined if the upstream has it no more
+   */
+  async refresh(
+    repository: Repository,
+    tag: string,
+    purpose: Purpose,
+  ): Promise<{ before: Digest | undefined; now: Digest | undefined }> {
+    const row = await this.#options.index.findTag(repository.name, tag);
+    try {
+      const answer = row
+        ? await this.#validateOrDrop(repository, tag, row, { depth: 'whole', purpose, limitMs: REFRESH_MS })
+        : await this.#options.shelf.fetch(repository, { kind: 'tag', tag }, purpose);
+      return { before: row?.digest, now: answer.digest };
+    } catch (error) {
+      if (!isNotFound(error)) throw this.#translated(error, repository, { kind: 'tag', tag });
+      return { before: row?.digest, now: undefined };
+    }
+  }
+
+  async #byDigest(
+    repository: Repository,
+    digest: Digest,
+    depth: ManifestDepth,
+    purpose: Purpose,
+  ): Promise<ManifestAnswer> {
     const { index, shelf } = this.#options;
     const row = await index.findManifest(repository.name, digest);
     const stored = row && (await shelf.answer(row, 'hit', row.storedAtMs, depth));
@@ -63,37 +103,40 @@ export class Manifests {
     this.#throwIfNotFound(repository, reference);
     if ((await index.findBlob(repository.name, digest)).isStored) return shelf.adopt(repository, digest);
     const told = depth === 'head' ? await this.#headUpstream(repository, reference) : undefined;
-    return told ?? shelf.fetch(repository, reference);
+    return told ?? shelf.fetch(repository, reference, purpose);
   }
 
-  async #byTag(repository: Repository, tag: string, depth: ManifestDepth): Promise<ManifestAnswer> {
+  async #byTag(repository: Repository, tag: string, depth: ManifestDepth, purpose: Purpose): Promise<ManifestAnswer> {
     const { index, upstreams, shelf } = this.#options;
-    const site = upstreams.get(repository.registry);
+    const { isOffline } = upstreams.get(repository.registry);
+    const rules = this.#rulesOf(repository);
     const row = await index.findTag(repository.name, tag);
     if (row) {
-      const age = judgeAge(Date.now() - row.validatedAtMs, site.freshness);
-      if (age !== 'fresh') return this.#byStaleTag(repository, tag, row, age, depth);
+      const age = rules.isImmutable(tag) ? 'fresh' : judgeAge(Date.now() - row.validatedAtMs, rules.freshness);
+      if (age !== 'fresh' && !isOffline) return this.#byStaleTag(repository, tag, row, age, depth);
+      const outcome = age === 'fresh' ? 'hit' : 'stale';
+      const cached = await shelf.answer(row, outcome, row.validatedAtMs, depth);
+      if (cached) return cached;
     }
-    const fresh = row && (await shelf.answer(row, 'hit', row.validatedAtMs, depth));
-    return fresh ?? this.#byMissingTag(repository, tag, depth, site);
+    return this.#byMissingTag(repository, tag, { depth, purpose }, rules.freshness);
   }
 
   async #byMissingTag(
     repository: Repository,
     tag: string,
-    depth: ManifestDepth,
-    site: UpstreamSite,
+    { depth, purpose }: { depth: ManifestDepth; purpose: Purpose },
+    freshness: Freshness,
   ): Promise<ManifestAnswer> {
     const { seen, shelf } = this.#options;
     const reference = { kind: 'tag', tag } as const;
     this.#throwIfNotFound(repository, reference);
     if (depth === 'head') {
-      const told = seen.find(repository.name, tag, site.freshness.freshForMs);
+      const told = seen.find(repository.name, tag, freshness.freshForMs);
       if (told) return { ...told.answer, outcome: 'hit', ageMs: told.ageMs };
       const head = await this.#headUpstream(repository, reference);
       if (head) return head;
     }
-    return shelf.fetch(repository, reference);
+    return shelf.fetch(repository, reference, purpose);
   }
 
   async #byStaleTag(
@@ -104,7 +147,7 @@ export class Manifests {
     depth: ManifestDepth,
   ): Promise<ManifestAnswer> {
     const validation = this.#validations.run(`${depth} ${repository.name}:${tag}`, () =>
-      this.#validate(repository, tag, row, depth),
+      this.#validateOrDrop(repository, tag, row, { depth, purpose: 'revalidation', limitMs: VALIDATION_MS }),
     );
     // Whoever does not wait for it must not be hit by its failure.
     validation.catch(() => undefined);
@@ -115,22 +158,49 @@ export class Manifests {
     try {
       return (await this.#patience.wait(repository.registry, validation)) ?? (await stale('updating'));
     } catch (error) {
+      if (isNotFound(error) && this.#rulesOf(repository).onUpstreamDelete === 'drop') throw error;
       this.#options.telemetry.staleServed({ repository: repository.name, reference: tag, error });
       return stale('stale');
     }
   }
 
+  /** {@link #validate}; a tag that the upstream has no more goes from here too, where the rules say so. */
+  async #validateOrDrop(
+    repository: Repository,
+    tag: string,
+    row: TagRow,
+    how: ValidationOptions,
+  ): Promise<ManifestAnswer> {
+    try {
+      return await this.#validate(repository, tag, row, how);
+    } catch (error) {
+      if (isNotFound(error) && this.#rulesOf(repository).onUpstreamDelete === 'drop') {
+        await this.#options.index.dropTag(repository.name, tag);
+      }
+      throw error;
+    }
+  }
+
+  #rulesOf(repository: Repository): TagRules {
+    return this.#options.upstreams.get(repository.registry).rules.tags(repository);
+  }
+
   /** Asks the upstream whether the tag still points there; fetches what it points at now if not. */
-  async #validate(repository: Repository, tag: string, row: TagRow, depth: ManifestDepth): Promise<ManifestAnswer> {
-    const { index, upstreams, shelf, seen } = this.#options;
+  async #validate(
+    repository: Repository,
+    tag: string,
+    row: TagRow,
+    { depth, purpose, limitMs }: ValidationOptions,
+  ): Promise<ManifestAnswer> {
+    const { upstreams, shelf, seen } = this.#options;
     const { upstream } = upstreams.get(repository.registry);
-    const signal = AbortSignal.timeout(VALIDATION_MS);
-    const head = await upstream.headManifest(repository.path, { kind: 'tag', tag }, { signal });
-    if (head.digest === undefined) return shelf.fetch(repository, { kind: 'tag', tag });
+    const signal = AbortSignal.timeout(limitMs);
+    const head = await upstream.headManifest(repository.path, { kind: 'tag', tag }, { signal, purpose });
+    if (head.digest === undefined) return shelf.fetch(repository, { kind: 'tag', tag }, purpose);
     seen.add(repository.name, tag, head.digest);
     if (head.digest === row.digest) {
       const now = Date.now();
-      await index.putTag(repository.name, tag, row.digest, now);
+      await this.#confirmTag(repository, tag, row.digest, now);
       const answer = await shelf.answer(row, 'revalidated', now, depth);
       if (answer) return answer;
     }
@@ -138,7 +208,15 @@ export class Manifests {
     if (known) return known;
     const told = depth === 'head' ? headAnswer(head) : undefined;
     if (told) seen.tell(repository.name, tag, told);
-    return told ?? shelf.fetch(repository, { kind: 'digest', digest: head.digest });
+    return told ?? shelf.fetch(repository, { kind: 'digest', digest: head.digest }, purpose);
+  }
+
+  /** An index that refuses costs another question next time, not the client its answer. */
+  async #confirmTag(repository: Repository, tag: string, digest: Digest, atMs: number): Promise<void> {
+    const { index, telemetry } = this.#options;
+    await index
+      .putTag(repository.name, tag, digest, atMs)
+      .catch((error: unknown) => telemetry.storeFailed({ digest, error }));
   }
 
   /** The tag moved to a manifest that is here already. */
@@ -151,7 +229,7 @@ export class Manifests {
     const { index, shelf } = this.#options;
     const row = await index.findManifest(repository.name, digest);
     if (!row) return undefined;
-    await index.putTag(repository.name, tag, digest, Date.now());
+    await this.#confirmTag(repository, tag, digest, Date.now());
     return shelf.answer(row, 'revalidated', Date.now(), depth);
   }
 
@@ -174,12 +252,16 @@ export class Manifests {
   }
 
   #translated(error: unknown, repository: Repository, reference: Reference): unknown {
-    if (error instanceof UpstreamError && error.code === 'NOT_FOUND') {
+    if (isNotFound(error)) {
       this.#notFound.add(repository.name, referenceText(reference));
       return unknownManifest(repository, reference, error);
     }
     return toRegistryError(error, 'MANIFEST_UNKNOWN');
   }
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof UpstreamError && error.code === 'NOT_FOUND';
 }
 
 function unknownManifest(repository: Repository, reference: Reference, cause?: unknown): RegistryError {

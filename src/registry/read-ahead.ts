@@ -5,6 +5,7 @@ import type { Repository } from '../oci/repository.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { describeError } from '../telemetry/telemetry.ts';
 import type { Blobs } from './blobs.ts';
+import type { Upstreams } from './upstreams.ts';
 
 /** Docker and containerd fetch three layers at once; staying with that keeps the order in which they are wanted. */
 const CONCURRENCY = 3;
@@ -14,11 +15,13 @@ const MAX_WAITING = 1_000;
 /** Fetches an image's blobs as soon as its manifest came: the client is about to ask for them. */
 export class ReadAhead {
   readonly #blobs: Blobs;
+  readonly #upstreams: Upstreams;
   readonly #telemetry: Telemetry;
   readonly #limit = pLimit(CONCURRENCY);
 
-  constructor(blobs: Blobs, telemetry: Telemetry) {
+  constructor(blobs: Blobs, upstreams: Upstreams, telemetry: Telemetry) {
     this.#blobs = blobs;
+    this.#upstreams = upstreams;
     this.#telemetry = telemetry;
   }
 
@@ -29,7 +32,9 @@ export class ReadAhead {
       if (isForeignLayerType(mediaType) || this.#limit.pendingCount >= MAX_WAITING) continue;
       void this.#limit(async () => {
         try {
-          await this.#blobs.fetch(repository, digest);
+          // A download that a client may join must not begin only to be refused.
+          if (!this.#upstreams.get(repository.registry).upstream.mayAsk('readAhead')) return;
+          await this.#blobs.fetch(repository, digest, 'readAhead');
         } catch (error) {
           // The client that wants it will ask for it, and be told what is wrong.
           this.#telemetry.log.debug(

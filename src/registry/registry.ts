@@ -1,22 +1,49 @@
 import type { ContentStore } from '../content/content-store.ts';
 import type { MetadataIndex } from '../metadata/metadata-index.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
+import { KeyedLock } from '../util/keyed-lock.ts';
 import { Blobs } from './blobs.ts';
 import { Fills } from './fill/fills.ts';
 import { HotManifests } from './hot-manifests.ts';
 import { Listings } from './listings.ts';
 import { ManifestShelf } from './manifest-shelf.ts';
 import { Manifests } from './manifests.ts';
+import type { Operations } from './operations/operations.ts';
+import { pinPattern } from './operations/pin-pattern.ts';
+import { Purging } from './operations/purging.ts';
+import { Refreshing } from './operations/refreshing.ts';
+import { RegistryOperations } from './operations/registry-operations.ts';
+import { Status } from './operations/status.ts';
 import { ReadAhead } from './read-ahead.ts';
-import { Reconciliation } from './reconciliation.ts';
 import { SeenTags } from './seen-tags.ts';
+import type { SpaceLimits } from './space/room.ts';
+import { createSpace, type Space } from './space/space.ts';
+import { Garbage } from './upkeep/garbage.ts';
+import { Healing } from './upkeep/healing.ts';
+import { Housekeeping } from './upkeep/housekeeping.ts';
+import { LostContent } from './upkeep/lost-content.ts';
+import { Reconciliation } from './upkeep/reconciliation.ts';
+import { Scrub } from './upkeep/scrub.ts';
+import { Verification } from './upkeep/verification.ts';
 import type { Upstreams } from './upstreams.ts';
+import { type WarmPlan, WarmSchedule } from './warming/warm-schedule.ts';
+import { Warmer } from './warming/warmer.ts';
 
 export interface RegistryOptions {
   readonly store: ContentStore;
   readonly index: MetadataIndex;
   readonly upstreams: Upstreams;
   readonly telemetry: Telemetry;
+  readonly site: string;
+  readonly version: string;
+  /** What the store may take up. */
+  readonly limits: SpaceLimits;
+  /** Patterns of images that are never evicted. */
+  readonly pins: readonly string[];
+  /** Namespaces that nobody could give us again. */
+  readonly hosted: readonly string[];
+  readonly scrub: { readonly everyMs: number; readonly bytesPerSecond: number };
+  readonly warm: readonly WarmPlan[];
   /** Fetch an image's layers as soon as its manifest is fetched. */
   readonly readAhead: boolean;
   readonly notFoundForMs: number;
@@ -33,28 +60,46 @@ export class Registry implements AsyncDisposable {
   readonly manifests: Manifests;
   readonly blobs: Blobs;
   readonly listings: Listings;
-  readonly reconciliation: Reconciliation;
+  readonly operations: Operations;
+  readonly #telemetry: Telemetry;
+  readonly #warmPlans: readonly WarmPlan[];
   readonly #readAhead: ReadAhead;
   readonly #fills: Fills;
+  readonly #space: Space;
+  readonly #reconciliation: Reconciliation;
+  readonly #scrub: Scrub;
+  readonly #housekeeping: Housekeeping;
+  readonly #warmer: Warmer;
+  readonly #status: Status;
+  #warmSchedule: WarmSchedule | undefined;
 
   constructor(options: RegistryOptions) {
-    const { store, index, upstreams, telemetry, notFoundForMs } = options;
+    const { store, index, upstreams, telemetry, notFoundForMs, site, version } = options;
+    const locks = new KeyedLock();
     this.upstreams = upstreams;
+    this.#telemetry = telemetry;
+    this.#warmPlans = options.warm;
+    this.#space = createSpace({
+      ...options,
+      locks,
+      pins: options.pins.map((pattern) => pinPattern(pattern, upstreams)),
+      downloads: () => this.#fills.all,
+    });
+    const { budget, removal, pins, eviction } = this.#space;
+    const shared = { store, index, budget, locks, telemetry };
+    const lost = new LostContent(shared);
     this.#fills = new Fills({
-      store,
-      index,
-      telemetry,
+      ...shared,
       connections: options.fillConnections,
       maxExtraConnections: options.maxExtraConnections,
     });
-    this.blobs = new Blobs({ store, index, upstreams, fills: this.#fills, telemetry, notFoundForMs });
-    this.#readAhead = new ReadAhead(this.blobs, telemetry);
+    this.blobs = new Blobs({ ...shared, upstreams, lost, fills: this.#fills, notFoundForMs });
+    this.#readAhead = new ReadAhead(this.blobs, upstreams, telemetry);
     const seen = new SeenTags();
     const shelf = new ManifestShelf({
-      store,
-      index,
+      ...shared,
       upstreams,
-      telemetry,
+      lost,
       seen,
       hot: new HotManifests(store, options.hotManifestBytes),
       onFetched: (repository, manifest) => {
@@ -63,12 +108,63 @@ export class Registry implements AsyncDisposable {
     });
     this.manifests = new Manifests({ index, upstreams, telemetry, notFoundForMs, seen, shelf });
     this.listings = new Listings({ index, upstreams, manifests: this.manifests, telemetry });
-    this.reconciliation = new Reconciliation({ store, index, upstreams, blobs: this.blobs, telemetry });
+    this.#reconciliation = new Reconciliation({ ...shared, upstreams, removal, blobs: this.blobs });
+    const healing = new Healing({ index, upstreams, telemetry, shelf, blobs: this.blobs });
+    this.#scrub = new Scrub({ index, lost, healing, telemetry, ...options.scrub });
+    const garbage = new Garbage({ store, index, budget, removal });
+    this.#housekeeping = new Housekeeping({ budget, eviction, garbage, telemetry });
+    this.#warmer = new Warmer({ upstreams, telemetry, manifests: this.manifests, blobs: this.blobs });
+    this.#status = new Status({
+      site,
+      version,
+      store,
+      index,
+      budget,
+      eviction,
+      upstreams,
+      fills: this.#fills,
+      scrub: this.#scrub,
+      scrubEveryMs: options.scrub.everyMs,
+      metrics: telemetry.metrics,
+    });
+    this.operations = new RegistryOperations({
+      index,
+      upstreams,
+      pins,
+      eviction,
+      garbage,
+      status: this.#status,
+      purging: new Purging({ index, upstreams, removal, pins }),
+      refreshing: new Refreshing(this.manifests, index, upstreams),
+      warmer: this.#warmer,
+      verification: new Verification(index, lost, healing),
+      scrub: this.#scrub,
+    });
+  }
+
+  /** Looks at what an earlier run left. To be called before anything is served. */
+  async prepare(): Promise<void> {
+    await this.#space.pins.load();
+    await this.#reconciliation.prepare();
+  }
+
+  /** Starts what runs beside serving. */
+  run(): void {
+    void this.#reconciliation.run();
+    this.#housekeeping.start();
+    this.#scrub.start();
+    this.#warmSchedule = new WarmSchedule(this.#warmPlans, this.#warmer, this.#telemetry);
+    const { metrics } = this.#telemetry;
+    metrics.observeDisk(() => this.#status.disk());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#readAhead.stop();
-    this.reconciliation.stop();
+    this.#reconciliation.stop();
+    const inBackground = [this.#warmSchedule, this.#scrub, this.#housekeeping, this.#space.eviction];
+    const stopping = inBackground.map((part) => part?.[Symbol.asyncDispose]());
+    // What waits for a download in the background ends with the downloads.
     await this.#fills[Symbol.asyncDispose]();
+    await Promise.all(stopping);
   }
 }

@@ -6,13 +6,28 @@ import {
   type Repository,
 } from '../oci/repository.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import type { Freshness } from './freshness.ts';
+import { offlineUpstream } from './offline-upstream.ts';
 import { RegistryError } from './registry-error.ts';
+import type { UpstreamRules } from './rules.ts';
 
 /** An upstream and the rules for what is cached of it. */
-export interface UpstreamSite {
-  readonly upstream: Upstream;
-  readonly freshness: Freshness;
+export class UpstreamSite {
+  readonly rules: UpstreamRules;
+  readonly #online: Upstream;
+  readonly #offline: Upstream;
+  /** Nothing is asked of it, and whatever is cached is served however old it is. */
+  isOffline: boolean;
+
+  constructor(upstream: Upstream, rules: UpstreamRules, isOffline: boolean) {
+    this.rules = rules;
+    this.#online = upstream;
+    this.#offline = offlineUpstream(upstream);
+    this.isOffline = isOffline;
+  }
+
+  get upstream(): Upstream {
+    return this.isOffline ? this.#offline : this.#online;
+  }
 }
 
 /** How a request names a repository. */
@@ -38,6 +53,21 @@ export class Upstreams implements AsyncDisposable {
     const site = this.#sites.get(registry);
     if (!site) throw new RegistryError('NAME_UNKNOWN', `the registry "${registry}" is not mirrored here`);
     return site;
+  }
+
+  /** Where names without a registry are looked up. */
+  get defaultName(): string | undefined {
+    return this.#defaultName;
+  }
+
+  get all(): readonly UpstreamSite[] {
+    return [...this.#sites.values()];
+  }
+
+  /** @throws RegistryError DENIED for a repository that may not be pulled, NAME_UNKNOWN */
+  check(repository: Repository): void {
+    const refusal = this.get(repository.registry).rules.refusal(repository);
+    if (refusal !== undefined) throw new RegistryError('DENIED', refusal);
   }
 
   /** Is this the name of a configured registry? */
@@ -72,6 +102,15 @@ export class Upstreams implements AsyncDisposable {
       throw new RegistryError('NAME_UNKNOWN', `"${address.path}" names no registry that is mirrored here`);
     }
     return repositoryAt(this.#defaultName, address.path);
+  }
+
+  /** The repository of a name in full, such as the index has it; undefined if its registry is not configured. */
+  repositoryNamed(name: string): Repository | undefined {
+    const slash = name.indexOf('/');
+    const [registry, path] = [name.slice(0, slash), name.slice(slash + 1)];
+    return slash > 0 && this.#sites.has(registry) && isRepositoryPath(path)
+      ? makeRepository(registry, path)
+      : undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

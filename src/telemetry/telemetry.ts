@@ -28,6 +28,19 @@ export interface RequestEvent {
   readonly failure: unknown;
 }
 
+/** A request to the admin API and what became of it. */
+export interface AdminEvent {
+  readonly method: string;
+  readonly path: string;
+  /** The client's address. */
+  readonly client: string | undefined;
+  /** Of an answer that is written while the work goes on: what it would have been, had its end been known before. */
+  readonly status: number;
+  readonly seconds: number;
+  /** Why it failed or was refused. */
+  readonly failure: unknown;
+}
+
 /** Outcomes that needed nothing of an upstream before the answer could begin. */
 const SERVED_FROM_STORE = new Set(['hit', 'stale', 'updating']);
 
@@ -56,6 +69,18 @@ export class Telemetry {
     if (failure === undefined) this.log.info(line, 'request');
     else if (event.status === 500) this.log.error({ ...line, err: failure }, 'request failed');
     else this.log.warn({ ...line, ...describeError(failure) }, 'request failed');
+  }
+
+  /** An operator's request was answered or refused. */
+  adminAnswered(event: AdminEvent): void {
+    const { failure, seconds, ...rest } = event;
+    this.metrics.requests.inc({ route: 'admin', status: String(event.status), outcome: 'none' });
+    const line = { ...rest, durationMs: Math.round(seconds * 1000) };
+    if (failure !== undefined && event.status === 500)
+      this.log.error({ ...line, err: failure }, 'admin request failed');
+    else if (failure !== undefined) this.log.warn({ ...line, ...describeError(failure) }, 'admin request failed');
+    else if (event.method === 'GET') this.log.debug(line, 'admin request');
+    else this.log.info(line, 'admin request');
   }
 
   /** An upstream, or its token server, answered or failed to. @param status HTTP status, or an error code */
@@ -107,14 +132,17 @@ export class Telemetry {
     digest: string;
     bytes: number;
     seconds: number;
+    /** False: it was streamed through. */
+    isKept: boolean;
     error: unknown;
   }): void {
-    const { error, ...rest } = event;
+    const { error, isKept, ...rest } = event;
+    const ended = isKept ? 'stored' : 'passed';
     this.metrics.fillsRunning.dec();
-    this.metrics.fills.inc({ upstream: event.upstream, result: error === undefined ? 'stored' : 'failed' });
+    this.metrics.fills.inc({ upstream: event.upstream, result: error === undefined ? ended : 'failed' });
     if (error === undefined) {
       this.metrics.fillSeconds.observe(event.seconds);
-      this.log.info(rest, 'blob stored');
+      this.log.info(rest, isKept ? 'blob stored' : 'blob streamed through');
     } else {
       this.log.warn({ ...rest, ...describeError(error) }, 'blob not stored');
     }
@@ -132,7 +160,12 @@ export class Telemetry {
   }
 
   /** An image left the store. */
-  imageRemoved(event: { repository: string; digest: string; tags: readonly string[]; cause: 'evicted' | 'purged' }): void {
+  imageRemoved(event: {
+    repository: string;
+    digest: string;
+    tags: readonly string[];
+    cause: 'evicted' | 'purged';
+  }): void {
     this.metrics.removedImages.inc({ cause: event.cause });
     this.log.info(event, 'image removed');
   }

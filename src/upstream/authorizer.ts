@@ -45,6 +45,8 @@ export class Authorizer {
   readonly #standing: CredentialStanding;
   /** One by one until the first success: ten requests at once with a wrong password would be ten wrong passwords. */
   readonly #whileUnproven = pLimit(1);
+  /** Where the credentials were found wrong the last time. */
+  #wrongAt: string | undefined;
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
@@ -56,6 +58,11 @@ export class Authorizer {
   async authorize(identity: Identity, method: LoginMethod, access: AccessRequest): Promise<Authorization | undefined> {
     if (identity === 'configured' && !this.#options.credentials) return undefined;
     return method.scheme === 'basic' ? this.#basic(identity, access) : this.#bearer(identity, method, access);
+  }
+
+  /** Were the credentials found wrong a moment ago, so that they are not sent for now? */
+  get isShunned(): boolean {
+    return this.#wrongAt !== undefined && !this.#standing.mayUse(this.#wrongAt, '');
   }
 
   /** Were the credentials found wrong, not only of no use for one repository? */
@@ -126,6 +133,7 @@ export class Authorizer {
   #reportWrong(place: string, repository: string): void {
     const { telemetry, upstream } = this.#options;
     this.#standing.refused(place);
+    this.#wrongAt = place;
     const reason = place === REGISTRY ? 'refused by the registry' : 'refused by the token server';
     telemetry.credentialsRefused({ upstream, repository, reason });
   }

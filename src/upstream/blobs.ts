@@ -65,10 +65,18 @@ function askBlob(
   api: RegistryApi,
   { repository, digest }: BlobTarget,
   method: 'GET' | 'HEAD',
-  { range, signal }: CallOptions & { readonly range?: BlobRange | undefined },
+  { range, purpose, signal }: CallOptions & { readonly range?: BlobRange | undefined },
 ): Promise<UpstreamResponse> {
   const headers: Record<string, string> = range ? { range: rangeHeader(range) } : {};
-  return askRepository(api, { kind: 'blob', method, repository, resource: `blobs/${digest}`, headers, signal });
+  return askRepository(api, {
+    kind: 'blob',
+    method,
+    repository,
+    resource: `blobs/${digest}`,
+    headers,
+    purpose,
+    signal,
+  });
 }
 
 /** RFC 9110 14.1.2: the last position is included. */

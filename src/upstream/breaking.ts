@@ -1,6 +1,7 @@
 import { throwIfGivenUp } from './caller-signal.ts';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 import type { Exchange } from './exchange.ts';
+import { RateLimitError } from './rate-limit-error.ts';
 import { UpstreamError } from './upstream-error.ts';
 
 /**
@@ -32,6 +33,8 @@ export function breaking(next: Exchange, breaker: CircuitBreaker, upstream: stri
 }
 
 function judge(error: UpstreamError, breaker: CircuitBreaker): void {
+  // Nothing was sent, so nothing is known.
+  if (error instanceof RateLimitError && error.heldBack) return;
   if (error.code === 'UNREACHABLE' || error.code === 'TIMEOUT' || error.code === 'UNAVAILABLE') breaker.failed();
   else breaker.succeeded();
 }

@@ -24,18 +24,26 @@ export class CircuitBreaker {
     this.#options = options;
   }
 
-  /** Milliseconds until the next trial; 0: this request may go ahead, and if it is a trial, it is counted as one. */
+  /** Are requests held back, but for trials? */
+  get isOpen(): boolean {
+    return this.#pauseMs > 0;
+  }
+
+  /** Milliseconds until the next trial; 0: a request may go ahead. */
+  get waitMs(): number {
+    return this.isOpen ? Math.max(Math.ceil(this.#nextTrialAt - this.#options.now()), 0) : 0;
+  }
+
+  /** As {@link waitMs}, and with 0 a request goes ahead: if it is a trial, it is counted as one. */
   admit(): number {
-    if (!this.#isOpen) return 0;
-    const waitMs = this.#nextTrialAt - this.#options.now();
-    if (waitMs > 0) return Math.ceil(waitMs);
-    this.#pause(Math.min(this.#pauseMs * 2, MAX_PAUSE_MS));
-    return 0;
+    const { waitMs } = this;
+    if (this.isOpen && waitMs === 0) this.#pause(Math.min(this.#pauseMs * 2, MAX_PAUSE_MS));
+    return waitMs;
   }
 
   /** The upstream answered, with whatever. */
   succeeded(): void {
-    const wasOpen = this.#isOpen;
+    const wasOpen = this.isOpen;
     this.#failures = 0;
     this.#pauseMs = 0;
     if (wasOpen) this.#options.onMove(false);
@@ -44,13 +52,9 @@ export class CircuitBreaker {
   /** It did not answer, or only that it can't. */
   failed(): void {
     this.#failures++;
-    if (this.#isOpen || this.#failures < THRESHOLD) return;
+    if (this.isOpen || this.#failures < THRESHOLD) return;
     this.#pause(FIRST_PAUSE_MS);
     this.#options.onMove(true);
-  }
-
-  get #isOpen(): boolean {
-    return this.#pauseMs > 0;
   }
 
   #pause(ms: number): void {

@@ -1,20 +1,16 @@
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Secret } from '../util/secret.ts';
+import { Account } from './account.ts';
+import { Accounts } from './accounts.ts';
 import { AddressGuard, type ResolveHost } from './address-guard.ts';
-import { authenticating } from './authenticating.ts';
-import { Authorizer } from './authorizer.ts';
 import { breaking } from './breaking.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
 import type { UpstreamCredentials } from './credentials.ts';
 import { createDispatcher, type UpstreamTimeouts } from './dispatcher.ts';
-import { failingStatuses } from './failing-statuses.ts';
 import { sendByNetwork } from './network.ts';
 import { observing } from './observe.ts';
-import { readingBodies } from './read-body.ts';
-import { followingRedirects } from './redirects.ts';
 import { RegistryClient } from './registry-client.ts';
 import { retrying } from './retries.ts';
-import { TokenClient } from './token-client.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface UpstreamOptions {
@@ -22,7 +18,10 @@ export interface UpstreamOptions {
   readonly name: string;
   /** Where the registry is, such as `https://registry-1.docker.io`; the API is at `v2/` below it. */
   readonly url: URL;
-  readonly credentials?: UpstreamCredentials;
+  /** Each is an account with a rate limit of its own; together they share the load. None: anonymous. */
+  readonly credentials: readonly UpstreamCredentials[];
+  /** The part of each account's rate limit that is kept for misses, 0 to 1; 0: nothing. */
+  readonly rateReserve: number;
   /** How many blobs may be under way at the same time. */
   readonly maxConnections: number;
   /** URL of an HTTP(S) proxy; it may hold a user and a password. */
@@ -46,19 +45,20 @@ export interface UpstreamOverrides {
 }
 
 /**
- * A registry to pull through. Its requests go down a stack of exchanges, each with one concern:
- * circuit breaker, retries, short bodies, failing statuses, login, redirects, telemetry, network.
+ * A registry to pull through. Its requests go down a stack of exchanges, each with one concern: circuit breaker, retries,
+ * choice of an account; then that account's short bodies, failing statuses, login, redirects and rate budget; and for all
+ * of them telemetry and network.
  */
 export function createUpstream(
   options: UpstreamOptions,
   telemetry: Telemetry,
   { resolve, now = () => performance.now() }: UpstreamOverrides = {},
 ): Upstream {
-  const { credentials, name: upstream, retries, userAgent } = options;
-  const base = new URL(options.url.href.replace(/\/*$/, '/'));
+  const { credentials, name: upstream, rateReserve, retries, userAgent } = options;
+  const url = new URL(options.url.href.replace(/\/*$/, '/'));
   const guard = new AddressGuard({
     upstream,
-    url: base,
+    url,
     allowHosts: options.allowHosts,
     isProxied: options.proxy !== undefined,
     ...(resolve && { resolve }),
@@ -66,17 +66,21 @@ export function createUpstream(
   const dispatcher = createDispatcher(options, guard);
 
   const network = observing(sendByNetwork(dispatcher, { upstream, userAgent }), upstream, telemetry);
-  const plain = followingRedirects(network, guard, upstream);
-  const tokens = new TokenClient(upstream, readingBodies(failingStatuses(plain, upstream), upstream));
-  const authorizer = new Authorizer({ upstream, credentials, tokens, telemetry, now });
-  const loggedIn = authenticating(plain, { upstream, url: base, authorizer, guard, now });
-  const whole = readingBodies(failingStatuses(loggedIn, upstream), upstream);
+  const parts = { upstream, url, guard, network, rateReserve, telemetry, now };
+  const users = credentials.length === 0 ? [undefined] : credentials;
+  const accounts = new Accounts(
+    users.map((user) => new Account(user, parts)),
+    { upstream, telemetry, now },
+  );
   const breaker = new CircuitBreaker({ now, onMove: (open) => telemetry.breakerMoved({ upstream, open }) });
-  const send = breaking(retrying(whole, { upstream, retries }), breaker, upstream);
+  const byAccount = retrying((request) => accounts.send(request), { upstream, retries });
+  const send = breaking(byAccount, breaker, upstream);
 
   return new RegistryClient(
-    { upstream, base, send },
+    { upstream, base: url, send },
     {
+      accounts,
+      breaker,
       maxConnections: options.maxConnections,
       manifestLimitBytes: options.manifestLimitBytes,
       telemetry,

@@ -1,4 +1,5 @@
 import type { UpstreamRequestKind } from '../telemetry/telemetry.ts';
+import type { CallOptions } from './upstream.ts';
 
 /** A request to a registry, to its token server, or to a storage that it redirects to. */
 export interface UpstreamRequest {
@@ -13,6 +14,7 @@ export interface UpstreamRequest {
   readonly repository?: string;
   /** Read the body of a 200 within the exchange, so that a break in it is retried too; more bytes are INVALID. */
   readonly bodyLimitBytes?: number;
+  readonly purpose?: CallOptions['purpose'];
   readonly signal: AbortSignal | undefined;
 }
 

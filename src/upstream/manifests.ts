@@ -69,7 +69,7 @@ function askManifest(
   api: RegistryApi,
   { repository, reference }: ManifestTarget,
   method: 'GET' | 'HEAD',
-  { limitBytes, signal }: CallOptions & { readonly limitBytes?: number },
+  { limitBytes, purpose, signal }: CallOptions & { readonly limitBytes?: number },
 ): Promise<UpstreamResponse> {
   return askRepository(api, {
     kind: 'manifest',
@@ -77,6 +77,7 @@ function askManifest(
     repository,
     resource: `manifests/${referenceText(reference)}`,
     headers: { accept: ACCEPT_MANIFESTS },
+    purpose,
     signal,
     ...(limitBytes === undefined ? {} : { bodyLimitBytes: limitBytes }),
   });

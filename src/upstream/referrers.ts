@@ -37,7 +37,7 @@ export class ReferrersClient {
   }
 
   /** The index as it came, or one of all pages; undefined where there is no referrers API. */
-  async list(repository: string, digest: Digest, { signal }: CallOptions): Promise<Uint8Array | undefined> {
+  async list(repository: string, digest: Digest, { purpose, signal }: CallOptions): Promise<Uint8Array | undefined> {
     if (this.#unsupported.has(repository)) return undefined;
     const first = new URL(`v2/${repository}/referrers/${digest}`, this.#api.base);
     const fetch = (url: URL, bodyLimitBytes: number) =>
@@ -48,6 +48,7 @@ export class ReferrersClient {
         headers: { accept: OCI_INDEX },
         repository,
         bodyLimitBytes,
+        purpose,
         signal,
       });
     const pages: ReferrersPage[] = [];

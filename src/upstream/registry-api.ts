@@ -11,7 +11,10 @@ export interface RegistryApi {
 }
 
 /** A request of the distribution-spec's API in one repository. */
-export type RepositoryRequest = Pick<UpstreamRequest, 'kind' | 'method' | 'headers' | 'signal' | 'bodyLimitBytes'> & {
+export type RepositoryRequest = Pick<
+  UpstreamRequest,
+  'kind' | 'method' | 'headers' | 'purpose' | 'signal' | 'bodyLimitBytes'
+> & {
   readonly repository: string;
   /** Below the repository, such as `tags/list`; may have a query. */
   readonly resource: string;

@@ -1,16 +1,30 @@
 import type { Digest } from '../oci/digest.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { Accounts } from './accounts.ts';
 import { blobStream } from './blob-stream.ts';
 import { headBlob, openBlob } from './blobs.ts';
+import type { CircuitBreaker } from './circuit-breaker.ts';
 import { getManifest, headManifest } from './manifests.ts';
+import { purposeOf } from './purpose-of.ts';
 import { ReferrersClient } from './referrers.ts';
 import type { RegistryApi } from './registry-api.ts';
 import { Slots } from './slots.ts';
 import { listTags } from './tags.ts';
-import type { BlobRange, BlobStream, CallOptions, FetchedManifest, ManifestHead, Upstream } from './upstream.ts';
+import type {
+  BlobRange,
+  BlobStream,
+  CallOptions,
+  FetchedManifest,
+  ManifestHead,
+  Purpose,
+  Upstream,
+  UpstreamReport,
+} from './upstream.ts';
 
 export interface RegistryClientOptions {
+  readonly accounts: Accounts;
+  readonly breaker: CircuitBreaker;
   /** Blobs that may be under way at the same time. */
   readonly maxConnections: number;
   readonly manifestLimitBytes: number;
@@ -46,32 +60,33 @@ export class RegistryClient implements Upstream {
 
   headManifest(path: string, reference: Reference, options: CallOptions = {}): Promise<ManifestHead> {
     const target = { repository: path, reference };
-    return this.#smallSlots.run(options.signal, () => headManifest(this.#api, target, options));
+    return this.#runSmall(options, () => headManifest(this.#api, target, options));
   }
 
   async getManifest(path: string, reference: Reference, options: CallOptions = {}): Promise<FetchedManifest> {
     const target = { repository: path, reference };
     const limits = { ...options, limitBytes: this.#options.manifestLimitBytes };
-    const manifest = await this.#smallSlots.run(options.signal, () => getManifest(this.#api, target, limits));
+    const manifest = await this.#runSmall(options, () => getManifest(this.#api, target, limits));
     this.#options.telemetry.upstreamReceived(this.name, manifest.bytes.length);
     return manifest;
   }
 
   headBlob(path: string, digest: Digest, options: CallOptions = {}): Promise<{ sizeBytes: number | undefined }> {
     const target = { repository: path, digest };
-    return this.#smallSlots.run(options.signal, () => headBlob(this.#api, target, options));
+    return this.#runSmall(options, () => headBlob(this.#api, target, options));
   }
 
   async getBlob(
     path: string,
     digest: Digest,
     range: BlobRange | undefined,
-    { signal }: CallOptions = {},
+    options: CallOptions = {},
   ): Promise<BlobStream> {
-    const release = await this.#blobSlots.take(signal);
+    const { signal } = options;
+    this.#options.accounts.throwIfHeldBack(purposeOf(options));
+    const release = await this.#blobSlots.take(options);
     try {
-      const options = { range, ...(signal && { signal }) };
-      const { response, extent } = await openBlob(this.#api, { repository: path, digest }, options);
+      const { response, extent } = await openBlob(this.#api, { repository: path, digest }, { ...options, range });
       const onBytes = (count: number) => this.#options.telemetry.upstreamReceived(this.name, count);
       return blobStream(response, extent, { upstream: this.name, release, signal, onBytes });
     } catch (error) {
@@ -81,14 +96,30 @@ export class RegistryClient implements Upstream {
   }
 
   listTags(path: string, options: CallOptions = {}): Promise<readonly string[]> {
-    return this.#smallSlots.run(options.signal, () => listTags(this.#api, path, options));
+    return this.#runSmall(options, () => listTags(this.#api, path, options));
   }
 
   listReferrers(path: string, digest: Digest, options: CallOptions = {}): Promise<Uint8Array | undefined> {
-    return this.#smallSlots.run(options.signal, () => this.#referrers.list(path, digest, options));
+    return this.#runSmall(options, () => this.#referrers.list(path, digest, options));
+  }
+
+  report(): UpstreamReport {
+    const { accounts, breaker } = this.#options;
+    return { isBreakerOpen: breaker.isOpen, accounts: accounts.report() };
+  }
+
+  mayAsk(purpose: Purpose): boolean {
+    const { accounts, breaker } = this.#options;
+    return breaker.waitMs === 0 && accounts.mayAsk(purpose);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#options.close();
+  }
+
+  /** What would not be sent does not wait for a slot first. */
+  async #runSmall<Value>(options: CallOptions, call: () => Promise<Value>): Promise<Value> {
+    this.#options.accounts.throwIfHeldBack(purposeOf(options));
+    return this.#smallSlots.run(options, call);
   }
 }

@@ -1,6 +1,7 @@
 import { DelegateBackoff, handleWhen, type IRetryBackoffContext, retry } from 'cockatiel';
 import { untilGivenUp } from './caller-signal.ts';
 import type { Exchange } from './exchange.ts';
+import { RateLimitError } from './rate-limit-error.ts';
 import { UpstreamError } from './upstream-error.ts';
 
 export interface RetryOptions {
@@ -13,6 +14,8 @@ const BASE_DELAY_MS = 100;
 /** A client waits 30 s for an answer: what has taken this long already is not begun once more. */
 const TOTAL_MS = 10_000;
 const MAX_DELAY_MS = 2000;
+/** Timers may fire a little early, but nothing may be sent before the time that an upstream asks for. */
+const EARLY_MS = 5;
 
 /** Tries again after trouble that tends to pass, until the headers (or a short body) are here. */
 export function retrying(next: Exchange, { upstream, retries }: RetryOptions): Exchange {
@@ -39,6 +42,8 @@ function isPassing(error: unknown): boolean {
     case 'UNAVAILABLE':
       return (error.retryAfterMs ?? 0) <= MAX_DELAY_MS;
     case 'RATE_LIMITED':
+      // What was not sent was told before that it is too early: a client is better off with an answer at once.
+      if (error instanceof RateLimitError && error.heldBack) return false;
       return error.retryAfterMs !== undefined && error.retryAfterMs <= MAX_DELAY_MS;
     case 'NOT_FOUND':
     case 'DENIED':
@@ -58,5 +63,5 @@ function isConnectTimeout(cause: unknown): boolean {
 function delayMs({ attempt, result }: IRetryBackoffContext<unknown>): number {
   const wish = 'error' in result && result.error instanceof UpstreamError ? result.error.retryAfterMs : undefined;
   const grown = Math.min(BASE_DELAY_MS * 2 ** (attempt - 1), MAX_DELAY_MS);
-  return Math.max(wish ?? 0, grown * (0.5 + Math.random() / 2));
+  return Math.max(wish === undefined ? 0 : wish + EARLY_MS, grown * (0.5 + Math.random() / 2));
 }

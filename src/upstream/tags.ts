@@ -25,7 +25,7 @@ async function gather(
   api: RegistryApi,
   repository: string,
   first: URL,
-  { signal }: CallOptions,
+  { purpose, signal }: CallOptions,
 ): Promise<readonly string[] | undefined> {
   const tags = new Set<string>();
   const fetch = (url: URL, bodyLimitBytes: number) =>
@@ -36,6 +36,7 @@ async function gather(
       headers: { accept: 'application/json' },
       repository,
       bodyLimitBytes,
+      purpose,
       signal,
     });
   for await (const page of eachPage(api, first, { maxPages: MAX_PAGES, maxBytes: MAX_BYTES, fetch })) {

@@ -4,7 +4,7 @@ import { CodedError } from '../util/coded-error.ts';
  * - `NOT_FOUND` the upstream says that there is no such thing (404)
  * - `DENIED` it refuses us: no credentials, or not for this repository
  * - `CREDENTIALS_REFUSED` it refuses the credentials that are configured, and anonymous access too
- * - `RATE_LIMITED` 429; see `retryAfterMs`
+ * - `RATE_LIMITED` 429, or not sent because of one or for the reserve; see `retryAfterMs`
  * - `UNREACHABLE` no connection, DNS failure, reset, TLS failure, proxy failure
  * - `TIMEOUT` no connection, headers or bytes in time
  * - `UNAVAILABLE` 5xx, or held back by the circuit breaker
@@ -20,7 +20,7 @@ export type UpstreamErrorCode =
   | 'UNAVAILABLE'
   | 'INVALID';
 
-/** The one error that leaves upstream/. Its message names the upstream and never holds a secret. */
+/** The one error that leaves upstream/, or a subclass. Its message names the upstream and never holds a secret. */
 export class UpstreamError extends CodedError {
   declare readonly code: UpstreamErrorCode;
   readonly upstream: string;

@@ -14,7 +14,8 @@ describe('without a file', () => {
       server: { listen: { host: '127.0.0.1', port: 5000 }, drainTimeoutMs: 30_000 },
       admin: { listen: { host: '127.0.0.1', port: 5001 } },
       log: { level: 'info', format: 'auto' },
-      storage: { path: '/srv/data', minFreeBytes: 2 * 1024 ** 3 },
+      storage: { path: '/srv/data', minFreeBytes: 2 * 1024 ** 3, lowWatermark: 0.9 },
+      scrub: { everyMs: 7 * 86_400_000, bytesPerSecond: 50 * 1024 ** 2 },
       pull: {
         readAhead: true,
         manifestLimitBytes: 4 * 1024 ** 2,
@@ -24,6 +25,7 @@ describe('without a file', () => {
       },
       hosted: [],
       pins: [],
+      warm: [],
       peers: [],
       replication: [],
     });
@@ -32,6 +34,14 @@ describe('without a file', () => {
       name: 'docker.io',
       url: new URL('https://registry-1.docker.io'),
       isDefault: true,
+      credentials: [],
+      rateReserve: 0.1,
+      offline: false,
+      allow: [],
+      deny: [],
+      immutable: [],
+      onUpstreamDelete: 'keep',
+      rules: [],
       freshForMs: 300_000,
       staleWhileRevalidateMs: 0,
       staleIfErrorMs: Infinity,
@@ -50,15 +60,17 @@ describe('without a file', () => {
   });
 });
 
-test.each(['', '# nothing\n', 'server:\nlog:\npull:\nstorage:\npins:\npeers:\nreplication:\naccess:\n'])(
-  'a file of %j gives the defaults',
-  async (text) => {
-    const { upstreams, server, access } = await loadText(text);
-    expect(upstreams.map(({ name }) => name)).toEqual(PUBLIC);
-    expect(server.listen.port).toBe(5000);
-    expect(access).toBeUndefined();
-  },
-);
+test.each([
+  '',
+  '# nothing\n',
+  'server:\nadmin:\nlog:\npull:\nstorage:\nscrub:\npins:\nwarm:\npeers:\nreplication:\naccess:\n',
+])('a file of %j gives the defaults', async (text) => {
+  const { upstreams, server, scrub, access } = await loadText(text);
+  expect(upstreams.map(({ name }) => name)).toEqual(PUBLIC);
+  expect(server.listen.port).toBe(5000);
+  expect(scrub.everyMs).toBe(7 * 86_400_000);
+  expect(access).toBeUndefined();
+});
 
 describe('an address to listen on', () => {
   test.each([
@@ -119,17 +131,18 @@ pull: {readAhead: "\${READ_AHEAD}"}
     timeouts: { connectMs: 250, headersMs: 30_000, stallMs: 30_000 },
     retries: 0,
   });
-  expect(upstream?.credentials?.type === 'basic' && upstream.credentials.password.reveal()).toBe('a: "b"');
+  const [credentials] = upstream?.credentials ?? [];
+  expect(credentials?.type === 'basic' && credentials.password.reveal()).toBe('a: "b"');
   expect(upstream?.proxy?.reveal()).toBe('http://user:pass@proxy:3128');
   expect(config.pull.readAhead).toBe(false);
 });
 
 test('files are found beside the configuration', async () => {
-  const text = 'server: {tls: {cert: tls.crt, key: tls.key}}\nstorage: {path: /var/lib/entrepot, quota: 100GiB}';
+  const text = 'server: {tls: {cert: tls.crt, key: tls.key}}\nstorage: {path: /var/lib/entrepot}';
   const { server, storage } = await loadText(text, { files: { 'tls.crt': 'x', 'tls.key': 'x' } });
   expect(server.tls?.certFile).toMatch(/^\/.*\/tls\.crt$/);
   expect(server.tls?.keyFile).toMatch(/^\/.*\/tls\.key$/);
-  expect(storage).toEqual({ path: '/var/lib/entrepot', quotaBytes: 100 * 1024 ** 3, minFreeBytes: 2 * 1024 ** 3 });
+  expect(storage.path).toBe('/var/lib/entrepot');
 });
 
 test('the sections of later versions are kept in full', async () => {
@@ -138,7 +151,6 @@ test('the sections of later versions are kept in full', async () => {
 registry: {listen: 127.0.0.1:5002}
 upstreams: {}
 hosted: [local]
-pins: ["docker.io/library/debian:*", "local/**"]
 access:
   htpasswd: htpasswd
   policy:
@@ -156,7 +168,6 @@ replication:
     registry: { listen: { host: '127.0.0.1', port: 5002 } },
     upstreams: [],
     hosted: ['local'],
-    pins: ['docker.io/library/debian:*', 'local/**'],
     access: {
       htpasswdFile: expect.stringMatching(/^\/.*\/htpasswd$/),
       policy: [{ who: 'anonymous', may: ['pull'], in: ['**'] }],

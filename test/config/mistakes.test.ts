@@ -92,9 +92,57 @@ describe('a wrong value is refused', () => {
     ['replication: [{name: x, repositories: [a], to: [y]}]', 'replication[0].to[0]', 'name it under peers first'],
     ['replication: [{name: x}, {name: x}]', 'replication[1].name', 'is the name of an earlier rule too'],
     ['replication: [{trigger: hourly}]', 'replication[0].trigger', 'write event, manual or {schedule: "0 * * * *"}'],
-    ['replication: [{trigger: {schedule: "0 *"}}]', 'replication[0].trigger', 'not five fields of cron'],
-    ['replication: [{bandwidth: 50MiB}]', 'replication[0].bandwidth', 'write for example 50MiB/s'],
+    ['replication: [{trigger: {schedule: "0 *"}}]', 'replication[0].trigger.schedule', 'is not five fields of cron'],
+    ['replication: [{trigger: {schedule: "0 24 * * *"}}]', 'replication[0].trigger.schedule', 'has the hour "24"'],
+    ['replication: [{platforms: [amd64]}]', 'replication[0].platforms[0]', 'write for example linux/amd64'],
+    ['replication: [{bandwidth: 50MiB}]', 'replication[0].bandwidth', 'is not a rate; write for example 50MiB/s'],
+    ['replication: [{bandwidth: 0/s}]', 'replication[0].bandwidth', 'must be from 1KiB/s'],
     ['replication: [{as: "{name}"}]', 'replication[0].as', 'is not a name at the peer'],
+    ['storage: {lowWatermark: 90}', 'storage.lowWatermark', 'must be from 0.01% to 100%'],
+    ['storage: {lowWatermark: 0}', 'storage.lowWatermark', 'must be from 0.01% to 100%'],
+    ['storage: {lowWatermark: most}', 'storage.lowWatermark', 'is not a percentage; write for example 10% or 0.1'],
+    ['scrub: never', 'scrub', 'must be a map of keys, not text'],
+    ['scrub: {every: weekly}', 'scrub.every', '"weekly" is not a duration; write for example 7d, 12h or never'],
+    ['scrub: {every: 30s}', 'scrub.every', 'must be from 1m to forever'],
+    ['scrub: {rate: 50MiB}', 'scrub.rate', '"50MiB" is not a rate; write for example 50MiB/s'],
+    ['scrub: {rate: 1B/s}', 'scrub.rate', 'must be from 1KiB/s'],
+    ['upstreams: {a.io: {quota: 1KiB}}', 'upstreams."a.io".quota', 'must be from 1MiB'],
+    ['upstreams: {a.io: {rateReserve: 101%}}', 'upstreams."a.io".rateReserve', 'must be from 0% to 100%'],
+    ['upstreams: {a.io: {offline: sometimes}}', 'upstreams."a.io".offline', 'must be true or false'],
+    ['upstreams: {a.io: {allow: all}}', 'upstreams."a.io".allow', 'must be a list, not text'],
+    ['upstreams: {a.io: {allow: ["a b"]}}', 'upstreams."a.io".allow[0]', 'is not a pattern of repositories'],
+    ['upstreams: {a.io: {deny: ["a:1"]}}', 'upstreams."a.io".deny[0]', 'is not a pattern of repositories'],
+    ['upstreams: {a.io: {immutable: ["v/1"]}}', 'upstreams."a.io".immutable[0]', 'is not a pattern of tags'],
+    ['upstreams: {a.io: {onUpstreamDelete: ask}}', 'upstreams."a.io".onUpstreamDelete', 'write keep or drop'],
+    ['upstreams: {a.io: {rules: [{freshFor: 1m}]}}', 'upstreams."a.io".rules[0].repositories', 'is missing'],
+    ['upstreams: {a.io: {rules: [{repositories: []}]}}', 'upstreams."a.io".rules[0].repositories', 'at least one'],
+    [
+      'upstreams: {a.io: {rules: [{repositories: ["**"]}]}}',
+      'upstreams."a.io".rules[0]',
+      'changes nothing; give it at least one of freshFor, staleWhileRevalidate,',
+    ],
+    ['upstreams: {a.io: {rules: [{freshFor: soon}]}}', 'upstreams."a.io".rules[0].freshFor', 'is not a duration'],
+    ['upstreams: {a.io: {rules: [{freshfor: 1m}]}}', 'upstreams."a.io".rules[0].freshfor', 'did you mean freshFor?'],
+    ['warm: {images: [alpine]}', 'warm', 'must be a list, not a map of keys'],
+    ['warm: [{schedule: "0 5 * * *"}]', 'warm[0].images', 'is missing; it must be a list'],
+    ['warm: [{images: [alpine]}]', 'warm[0].schedule', 'is missing; it must be five fields of cron'],
+    ['warm: [{images: []}]', 'warm[0].images', 'is empty; give at least one'],
+    ['warm: [{images: ["library/*"]}]', 'warm[0].images[0]', 'of which the tag alone may be a pattern'],
+    ['warm: [{images: ["alpine:"]}]', 'warm[0].images[0]', 'is not an image'],
+    ['warm: [{images: ["alpine@sha256:12"]}]', 'warm[0].images[0]', 'is not an image'],
+    ['warm: [{images: ["Alpine"]}]', 'warm[0].images[0]', 'is not an image'],
+    ['warm: [{platforms: [x86]}]', 'warm[0].platforms[0]', 'is not a platform; write for example linux/amd64'],
+    ['warm: [{schedule: daily}]', 'warm[0].schedule', 'is not five fields of cron'],
+    ['warm: [{schedule: 5}]', 'warm[0].schedule', 'must be five fields of cron'],
+    ['warm: [{schedule: "0 5 31 6 *"}]', 'warm[0].schedule', 'names a day that never comes'],
+    [
+      'pins: [dokcer.io/library/debian]',
+      'pins[0]',
+      'begins with a registry that is no upstream; did you mean docker.io?',
+    ],
+    ['pins: ["registry.example.com:5000/a:1"]', 'pins[0]', 'known here: docker.io, ghcr.io, quay.io'],
+    ['upstreams: {}\nhosted: [local]\npins: [lokal.x/a]', 'pins[0]', 'known here: local'],
+    ['warm: [{}, {images: [alpine, qay.io/a/b]}]', 'warm[1].images[1]', 'did you mean quay.io?'],
     ['__proto__: {a: 1}', '__proto__', 'is not a known key'],
     ['pull: {zzzzzzzz: 1}', 'pull.zzzzzzzz', 'known here: readAhead, manifestLimit'],
   ])('%s', async (text, path, message) => {
@@ -105,6 +153,13 @@ describe('a wrong value is refused', () => {
       message: expect.stringContaining(message),
     });
   });
+});
+
+test('a registry is not missed where a pattern may mean another one, nor where its upstream has a mistake', async () => {
+  const pins = '["*.io/a", "library/debian:12", "debian:12", "**", "index.docker.io/a/b", b.io/a]';
+  const text = `upstreams: {docker.io: {retries: 99}, b.io: }\npins: ${pins}\nwarm: [{images: [docker.io/a]}]`;
+  const paths = (await problemsOf(text)).map(({ path }) => path);
+  expect(paths).toEqual(['upstreams."docker.io".retries', 'warm[0].schedule']);
 });
 
 describe('text that is not proper YAML is refused', () => {

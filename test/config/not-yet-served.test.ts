@@ -2,15 +2,18 @@ import { expect, test } from 'vitest';
 import { notYetServed } from '../../src/config/not-yet-served.ts';
 import { loadText } from './load-text.ts';
 
-test('the defaults are served in full', async () => {
-  expect(notYetServed(await loadText(''))).toEqual([]);
+test.each([
+  '',
+  'storage: {quota: 1GiB}',
+  'pins: ["docker.io/**"]',
+  'warm: [{images: [alpine], schedule: "0 5 * * *"}]',
+])('%j is served in full', async (text) => {
+  expect(notYetServed(await loadText(text))).toEqual([]);
 });
 
 test.each([
   ['registry: {listen: ":5002"}', 'registry', 'warning'],
-  ['storage: {quota: 1GiB}', 'storage.quota', 'warning'],
   ['hosted: [local]', 'hosted', 'warning'],
-  ['pins: ["local/**"]', 'pins', 'warning'],
   ['peers: {a: {url: "https://a"}}', 'peers', 'warning'],
   ['access: {}', 'access', 'error'],
 ])('%s is not served yet: %s, %s', async (text, key, severity) => {

@@ -22,7 +22,7 @@ describe('a secret in a file', () => {
   ])('of %j is %j', async (content, password) => {
     const text = upstream('credentials: {username: a, passwordFile: pw}');
     const { upstreams } = await loadText(text, { files: { pw: content } });
-    const credentials = upstreams[0]?.credentials;
+    const [credentials] = upstreams[0]?.credentials ?? [];
     expect(credentials?.type === 'basic' && credentials.password.reveal()).toBe(password);
   });
 
@@ -67,6 +67,11 @@ describe('credentials are refused', () => {
     ['{username: a, password: "${hunter 2"}', '.password', 'without a variable'],
     ['{username: "a:hunter2", password: b}', '.username', 'is not a user name'],
     ['{username: a, passwrd: hunter2}', '.passwrd', 'did you mean password?'],
+    ['[hunter2]', '[0]', 'must be a map of keys, not text'],
+    ['[{username: a, password: hunter2}, {username: b}]', '[1]', 'give username and password'],
+    ['[{username: a, passwordFile: nowhere}]', '[0].passwordFile', 'there is no such file'],
+    ['[{username: a}, {username: a, password: hunter2}]', '[1].username', 'is the user of an earlier entry too'],
+    ['[{username: "a:b"}, {username: "a:b"}]', '[1].username', 'is not a user name'],
   ])('%s', async (credentials, key, message) => {
     const problems = await problemsOf(upstream(`credentials: ${credentials}`), { files: { pw: 'x' } });
     expect(problems).toContainEqual(
@@ -92,6 +97,8 @@ describe('no error shows a secret', () => {
     'credentials: {username: a, password: ["hunter2"]}',
     'credentials: {username: "a:hunter2"}',
     'credentials: hunter2',
+    'credentials: [hunter2]',
+    'credentials: [{username: a, password: {hunter2: x}}, {username: a, password: ["hunter2"]}]',
     'credentials: {username: a, password: "${ hunter2 }"}',
     'credentials: {username: a, password: "hunter2\\t"}',
     'proxy: hunter2',

@@ -8,15 +8,19 @@ import { Layout } from '../../src/content/disk/layout.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { content, describeContentStore, ingestAll } from './content-store-conformance.ts';
 import { describeIngest } from './ingest-conformance.ts';
+import { describePassing } from './passing-conformance.ts';
 import { openDiskStore, openQuickDiskStore } from './support/open-disk-store.ts';
 import { expectBytes } from './support/expect-bytes.ts';
 import { readContent } from './support/read-content.ts';
 import { mountSmallDisk } from './support/tmpfs.ts';
+import { describeUpkeep } from './upkeep-conformance.ts';
 
 const KIB = 1024;
 
 describeContentStore('the disk store', () => openDiskStore());
 describeIngest('the disk store', () => openDiskStore());
+describePassing('the disk store', () => openDiskStore());
+describeUpkeep('the disk store', () => openDiskStore());
 
 describe('the disk store, after a crash,', () => {
   test('removes what cannot be gone on with, and keeps the rest', async () => {
@@ -121,7 +125,7 @@ describe('the disk store, on a disk that refuses,', () => {
     await using opened = await openDiskStore(disk.path);
     const other = content(10, 'other');
     expectBytes(await readContent(opened.store, digest), bytes);
-    expect(await opened.store.verify(digest)).toBe(true);
+    expect(await opened.store.verify(digest)).toBe('intact');
     expect(await Array.fromAsync(opened.store.list())).toEqual([digest]);
     await expect(opened.store.put(other.digest, other.bytes)).rejects.toMatchObject({ code: 'STORE_READ_ONLY' });
     await expect(opened.store.ingest(other.digest)).rejects.toMatchObject({ code: 'STORE_READ_ONLY' });

@@ -52,7 +52,7 @@ test('kill -9 in the middle of an ingest, again and again, costs only what came 
     before = haveBytes;
   }
   await using store = await DiskStore.open(directory.path);
-  expect(await store.interrupted()).toEqual([{ digest, origin: 'docker.io/library/app' }]);
+  expect(await store.interrupted()).toMatchObject([{ digest, origin: 'docker.io/library/app' }]);
   await using ingest = await store.ingest(digest);
   await ingest.write([bytes.subarray(before)], before);
   expect(await ingest.verify()).toBe(true);

@@ -25,6 +25,16 @@ it('lets a trial through after 1 s, 2 s, 4 s, then every 5 s', () => {
   expect(waits).toEqual([1000, 2000, 4000, 5000, 5000, 5000]);
 });
 
+it('says how it is without taking that for a trial', () => {
+  const { breaker, clock } = setUp();
+  expect([breaker.isOpen, breaker.waitMs]).toEqual([false, 0]);
+  fail(breaker, 5);
+  expect([breaker.isOpen, breaker.waitMs]).toEqual([true, 1000]);
+  clock.now += 1000;
+  expect([breaker.isOpen, breaker.waitMs, breaker.waitMs]).toEqual([true, 0, 0]);
+  expect([breaker.admit(), breaker.waitMs]).toEqual([0, 2000]);
+});
+
 it('lets one trial through at a time', () => {
   const { breaker, clock } = setUp();
   fail(breaker, 5);

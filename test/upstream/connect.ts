@@ -16,6 +16,8 @@ export function connect(
     {
       name: 'origin.test',
       url: new URL(url),
+      credentials: [],
+      rateReserve: 0.1,
       maxConnections: 8,
       allowHosts: [],
       timeouts: { connectMs: 500, headersMs: 300, stallMs: 300 },

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import type { BlobStream } from '../../src/upstream/upstream.ts';
+import type { Digest } from '../../src/oci/digest.ts';
+import type { BlobStream, Purpose } from '../../src/upstream/upstream.ts';
 import { seededBytes } from '../support/bytes.ts';
 import { buildImage } from '../support/images.ts';
 import { type Origin, startOrigin } from '../support/origin.ts';
@@ -57,6 +58,19 @@ it('a blob that fails to start gives its slot to the next', async () => {
   await expect(upstream.getBlob('a', layer, undefined)).rejects.toMatchObject({ code: 'INVALID' });
   await using blob = await upstream.getBlob('a', layer, undefined);
   expect(blob.totalBytes).toBe(BYTES.length);
+});
+
+it('what a client waits for goes before what was begun ahead of it', async () => {
+  await using origin = await startOrigin();
+  const layers = ['first', 'ahead', 'missed'].map((name) => digest(origin.addBlob(seededBytes(1000, name))));
+  await using upstream = connect(origin.url, { maxConnections: 1 });
+  const get = async (layer: Digest | undefined, purpose: Purpose) => {
+    await using blob = await upstream.getBlob('a', digest(layer), undefined, { purpose });
+    return readAll(blob.body);
+  };
+  const [first, ahead, missed] = layers;
+  await Promise.all([get(first, 'warm'), get(ahead, 'readAhead'), get(missed, 'miss')]);
+  expect(origin.requests.map(({ blob }) => blob)).toEqual([first, missed, ahead]);
 });
 
 it('what is not wanted any more is not sent any more', async () => {

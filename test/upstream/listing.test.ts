@@ -120,7 +120,7 @@ describe.concurrent('referrers', () => {
     [500, 'UNAVAILABLE'],
     [429, 'RATE_LIMITED'],
   ])('that fail with %d are no verdict', async (status, code) => {
-    await using server = await scriptedServer(() => ({ status }));
+    await using server = await scriptedServer(() => ({ status, headers: { 'retry-after': '0' } }));
     await using upstream = connect(server.url, { retries: 0 });
     await expect(upstream.listReferrers('a', SUBJECT)).rejects.toMatchObject({ code });
     await expect(upstream.listReferrers('a', SUBJECT)).rejects.toMatchObject({ code });

@@ -90,7 +90,7 @@ describe('credentials for a token server', () => {
     const auth = { type: 'bearer', credentials: ALICE, server: 'other' } as const;
     await using origin = await startOrigin({ auth, redirectBlobs: { to: 'other' } });
     const image = buildImage(origin, 'a/b', 'v1');
-    await using upstream = connect(origin.url, { credentials: RIGHT });
+    await using upstream = connect(origin.url, { credentials: [RIGHT] });
     await upstream.getManifest('a/b', V1);
     await using blob = await upstream.getBlob('a/b', digest(image.config), undefined);
     await readAll(blob.body);
@@ -107,7 +107,7 @@ describe('credentials for a token server', () => {
     const telemetry = quietTelemetry();
     const reports: object[] = [];
     telemetry.credentialsRefused = (event) => void reports.push(event);
-    await using upstream = connect(origin.url, { credentials: WRONG }, { telemetry, now: () => clock.now });
+    await using upstream = connect(origin.url, { credentials: [WRONG] }, { telemetry, now: () => clock.now });
     await Promise.all(['a', 'b', 'c'].map((name) => upstream.getManifest(name, V1)));
     expect(withCredentials(origin)).toBe(1);
     expect(reports).toHaveLength(1);
@@ -119,7 +119,7 @@ describe('credentials for a token server', () => {
   it('that are wrong are named as the reason where nothing is public', async () => {
     await using origin = await startOrigin({ auth: { type: 'bearer', credentials: ALICE } });
     buildImage(origin, 'a', 'v1');
-    await using upstream = connect(origin.url, { credentials: WRONG });
+    await using upstream = connect(origin.url, { credentials: [WRONG] });
     await expect(upstream.getManifest('a', V1)).rejects.toMatchObject({ code: 'CREDENTIALS_REFUSED' });
     await expect(upstream.getManifest('a', V1)).rejects.toMatchObject({ code: 'CREDENTIALS_REFUSED' });
     expect(withCredentials(origin)).toBe(1);
@@ -132,7 +132,7 @@ describe('credentials for a token server', () => {
         auth: { type: 'bearer', credentials: ALICE, denied, allowed: allButSecret },
       });
       for (const name of ['a', 'secret', 'b']) buildImage(origin, name, 'v1');
-      await using upstream = connect(origin.url, { credentials: RIGHT });
+      await using upstream = connect(origin.url, { credentials: [RIGHT] });
       await upstream.getManifest('a', V1);
       await expect(upstream.getManifest('secret', V1)).rejects.toMatchObject({ code: 'DENIED' });
       await upstream.getManifest('b', V1);
@@ -144,7 +144,7 @@ describe('credentials for a token server', () => {
       auth: { type: 'bearer', credentials: ALICE, denied: 403, allowed: allButSecret },
     });
     for (const name of ['secret', 'b']) buildImage(origin, name, 'v1');
-    await using upstream = connect(origin.url, { credentials: RIGHT });
+    await using upstream = connect(origin.url, { credentials: [RIGHT] });
     await expect(upstream.getManifest('secret', V1)).rejects.toMatchObject({ code: 'DENIED' });
     await upstream.getManifest('b', V1);
   });
@@ -152,7 +152,7 @@ describe('credentials for a token server', () => {
   it('are posted where GET is not known, from then on at once', async () => {
     await using origin = await startOrigin({ auth: { type: 'bearer', credentials: ALICE, method: 'post' } });
     for (const name of ['a', 'b']) buildImage(origin, name, 'v1');
-    await using upstream = connect(origin.url, { credentials: RIGHT });
+    await using upstream = connect(origin.url, { credentials: [RIGHT] });
     await upstream.getManifest('a', V1);
     await upstream.getManifest('b', V1);
     expect(origin.tokenRequests.map(({ method }) => method)).toEqual(['GET', 'POST', 'POST']);
@@ -165,10 +165,10 @@ describe('credentials for a token server', () => {
       headers: { authorization: basic('alice:wonder:land') },
     });
     const { refresh_token: token } = (await login.json()) as { refresh_token: string };
-    await using upstream = connect(origin.url, { credentials: { type: 'identityToken', token: new Secret(token) } });
+    await using upstream = connect(origin.url, { credentials: [{ type: 'identityToken', token: new Secret(token) }] });
     await upstream.getManifest('a', V1);
     expect(origin.tokenRequests.at(-1)?.method).toBe('POST');
-    await using other = connect(origin.url, { credentials: { type: 'identityToken', token: new Secret('no') } });
+    await using other = connect(origin.url, { credentials: [{ type: 'identityToken', token: new Secret('no') }] });
     await expect(other.getManifest('a', V1)).rejects.toMatchObject({ code: 'CREDENTIALS_REFUSED' });
   });
 });
@@ -177,7 +177,7 @@ describe('a registry that wants a password', () => {
   it('gets it, from the second request on ahead of time', async () => {
     await using origin = await startOrigin({ auth: { type: 'basic', credentials: ALICE } });
     buildImage(origin, 'a', 'v1');
-    await using upstream = connect(origin.url, { credentials: RIGHT });
+    await using upstream = connect(origin.url, { credentials: [RIGHT] });
     await upstream.getManifest('a', V1);
     await upstream.getManifest('a', V1);
     expect(sentTo(origin.requests)).toEqual(['', basic('alice:wonder:land'), basic('alice:wonder:land')]);
@@ -186,7 +186,7 @@ describe('a registry that wants a password', () => {
   it('is sent a wrong one once in a minute', async () => {
     await using origin = await startOrigin({ auth: { type: 'basic', credentials: ALICE } });
     for (const name of ['a', 'b']) buildImage(origin, name, 'v1');
-    await using upstream = connect(origin.url, { credentials: WRONG });
+    await using upstream = connect(origin.url, { credentials: [WRONG] });
     for (const name of ['a', 'a', 'b']) {
       await expect(upstream.getManifest(name, V1)).rejects.toMatchObject({ code: 'CREDENTIALS_REFUSED' });
     }
@@ -205,7 +205,7 @@ describe('a registry that wants a password', () => {
     buildImage(origin, 'a', 'v1');
     const body = "Your Authorization Token has expired. Please run 'aws ecr get-login' to fetch a new one.";
     origin.fault({ path: 'manifests' }, { kind: 'status', status: 403, body }, { times: 1 });
-    await using upstream = connect(origin.url, { credentials: RIGHT });
+    await using upstream = connect(origin.url, { credentials: [RIGHT] });
     await upstream.getManifest('a', V1);
     origin.fault({ path: 'manifests' }, { kind: 'status', status: 403, body });
     await expect(upstream.getManifest('a', V1)).rejects.toMatchObject({ code: 'DENIED', status: 403 });

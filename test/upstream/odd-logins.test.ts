@@ -19,7 +19,7 @@ describe('a realm', () => {
     ['with a user name in it', 'http://bob@127.0.0.1:1/token'],
   ])('%s is never asked', async (_, realm) => {
     await using registry = await scriptedServer(() => challenge(`Bearer realm="${realm}",service="s"`));
-    await using upstream = connect(registry.url, { credentials: CREDENTIALS });
+    await using upstream = connect(registry.url, { credentials: [CREDENTIALS] });
     await expect(upstream.getManifest('a', V1)).rejects.toMatchObject({ code: 'INVALID' });
     expect(registry.seen.map(({ headers }) => headers.authorization)).toEqual([undefined]);
   });
@@ -57,7 +57,7 @@ describe('a challenge', () => {
     backend.answer = () => challenge(`Bearer realm="${backend.url}/token",service="s"`);
     const headers = { location: `${backend.url}/v2/a/manifests/v1` };
     await using registry = await scriptedServer(() => ({ status: 307, headers }));
-    await using upstream = connect(registry.url, { credentials: CREDENTIALS });
+    await using upstream = connect(registry.url, { credentials: [CREDENTIALS] });
     await expect(upstream.getManifest('a', V1)).rejects.toMatchObject({ code: 'INVALID' });
     expect(backend.seen.every(({ url }) => url === '/v2/a/manifests/v1')).toBe(true);
     expect(backend.seen.every(({ headers: sent }) => sent.authorization === undefined)).toBe(true);
@@ -142,7 +142,7 @@ describe('a token server that answers', () => {
       if (isTokenRequest(request)) return { status: 307, headers: { location: `${other.url}/token` } };
       return request.headers.authorization ? MANIFEST : challenge(`Bearer realm="${registry.url}/token",service="s"`);
     };
-    await using upstream = connect(registry.url, { credentials: CREDENTIALS });
+    await using upstream = connect(registry.url, { credentials: [CREDENTIALS] });
     await upstream.getManifest('a', V1);
     expect(other.seen.map(({ headers }) => headers.authorization)).toEqual([undefined]);
   });
@@ -152,7 +152,7 @@ it('no secret stands in an error', async () => {
   await using registry = await scriptedServer();
   registry.answer = (request) =>
     isTokenRequest(request) ? { status: 401 } : challenge(`Bearer realm="${registry.url}/token?secret=1",service="s"`);
-  await using upstream = connect(registry.url, { credentials: CREDENTIALS });
+  await using upstream = connect(registry.url, { credentials: [CREDENTIALS] });
   const error = await upstream.getManifest('a', V1).catch((caught: unknown) => caught);
   expect(error).toMatchObject({ code: 'CREDENTIALS_REFUSED' });
   expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toMatch(/pass word|YWxpY2U|secret/);

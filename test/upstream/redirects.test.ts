@@ -125,7 +125,7 @@ describe('a name with a private address', () => {
     await using target = await scriptedServer();
     const port = new URL(server.url).port;
     const overrides = { resolve: (hostname: string) => Promise.resolve(addressOf(names[hostname])) };
-    const credentials = { type: 'basic', username: 'alice', password: new Secret('p') } as const;
+    const credentials = [{ type: 'basic', username: 'alice', password: new Secret('p') }] as const;
     await using upstream = connect(`http://registry.test:${port}`, { credentials }, overrides);
     server.answer = () => ({ body: 'blob' });
     await using blob = await upstream.getBlob('a/b', BLOB, undefined);

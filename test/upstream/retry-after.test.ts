@@ -16,7 +16,8 @@ it.each<[string, string | undefined, number | undefined]>([
   ['the time itself in seconds since 1970', String(NOW / 1000 + 90), 90_000],
   ['the time itself in milliseconds', String(NOW + 90_000), 90_000],
   ['a time that has passed', String(NOW / 1000 - 90), 0],
-  ['a day', '86400', 3_600_000],
+  ['an hour and more', '7200', 7_200_000],
+  ['a day', '86400', 21_600_000],
   ['a date next year', 'Tue, 23 Nov 2027 12:00:30 GMT', 3_600_000],
   ['digits without end', '9'.repeat(400), undefined],
 ])('reads %s', (_, text, expected) => {

@@ -43,7 +43,7 @@ describe.concurrent('trouble that does not pass', () => {
     ['503', { kind: 'status', status: 503 }, { code: 'UNAVAILABLE', status: 503 }, 3],
     ['a reset', { kind: 'reset' }, { code: 'UNREACHABLE' }, 3],
     ['silence', { kind: 'stall', afterBytes: -1 }, { code: 'TIMEOUT' }, 1],
-    ['429', { kind: 'status', status: 429 }, { code: 'RATE_LIMITED', status: 429, retryAfterMs: undefined }, 1],
+    ['429', { kind: 'status', status: 429 }, { code: 'RATE_LIMITED', status: 429, retryAfterMs: 5000 }, 1],
     [
       '429 for a minute',
       { kind: 'status', status: 429, headers: { 'Retry-After': '60' } },
@@ -112,7 +112,7 @@ describe.concurrent('the circuit breaker', () => {
   });
 
   it.each([404, 429, 401, 403, 400])('does not mind %d', async (status) => {
-    await using server = await scriptedServer(() => ({ status }));
+    await using server = await scriptedServer(() => ({ status, headers: { 'retry-after': '0' } }));
     await using upstream = connect(server.url, { retries: 0 });
     for (let count = 0; count < 8; count++) await upstream.getManifest('a', V1).catch(() => {});
     expect(server.seen.filter(({ url }) => url !== '/v2/')).toHaveLength(8);
@@ -152,7 +152,7 @@ describe.concurrent('the circuit breaker', () => {
     await using server = await scriptedServer();
     await using upstream = connect(server.url, { retries: 0 });
     for (const status of [500, 500, 500, 500, 404, 500, 500, 500, 500, 429, 500, 500, 500, 500]) {
-      server.answer = () => ({ status });
+      server.answer = () => ({ status, headers: { 'retry-after': '0' } });
       await upstream.getManifest('a', V1).catch(() => {});
     }
     expect(server.seen).toHaveLength(14);

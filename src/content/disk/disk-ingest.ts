@@ -1,74 +1,85 @@
-import { open, stat } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { digestAlgorithm, digestHex, type Digest } from '../../oci/digest.ts';
 import { IntervalSet } from '../../util/interval-set.ts';
 import type { ContentFile, Ingest, ReadonlyPieces } from '../content-store.ts';
-import { ContentError, isMissing, toContentError } from '../content-error.ts';
-import type { FileHash, HashPool } from '../hashing/hash-pool.ts';
-import { removeFile, renameDurably } from './durable.ts';
+import { ContentError, toContentError } from '../content-error.ts';
+import type { HashPool } from '../hashing/hash-pool.ts';
+import { passBytes } from '../hashing/pass-bytes.ts';
+import type { ContentHash } from '../hashing/running-hash.ts';
+import { removeFile } from './durable.ts';
+import type { Folders } from './folders.ts';
+import type { Hold } from './holds.ts';
 import type { Layout } from './layout.ts';
-import { readLedger, writeLedger } from './ledger.ts';
+import type { Ledger } from './ledger.ts';
+import { LedgerKeeper } from './ledger-keeper.ts';
+import { findPieces, type Pieces, removePieces } from './pieces.ts';
 import { readAt } from './read-at.ts';
 import { SharedFile } from './shared-file.ts';
 
-/** A crash loses the pieces that came after the last ledger: at most this many bytes, or this much time's worth. */
-const LEDGER_BYTES = 8 * 1024 * 1024;
-const LEDGER_MS = 100;
 /** The hash worker is told of progress in steps of this size: a message for every packet would cost more than hashing. */
 const HASH_STEP_BYTES = 1024 * 1024;
+
+/** What an ingest works with. It gives the hold back when it ends. */
+export interface IngestSurroundings {
+  readonly layout: Layout;
+  readonly folders: Folders;
+  readonly hashes: HashPool;
+  readonly hold: Hold;
+}
 
 /** An ingest as a sparse file with a ledger beside it. */
 export class DiskIngest implements Ingest {
   readonly digest: Digest;
-  readonly #layout: Layout;
+  readonly #surroundings: IngestSurroundings;
   readonly #file: SharedFile;
-  readonly #hash: FileHash;
+  readonly #hash: ContentHash;
+  readonly #ledger: LedgerKeeper;
   readonly #have: IntervalSet;
+  /** What of it is in the file. */
+  #written: IntervalSet;
   #totalBytes: number | undefined;
   #origin: string;
   #hashToldBytes = 0;
-  #unloggedBytes = 0;
-  #ledgerTimer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
-  #ledgerWrite: Promise<void> = Promise.resolve();
+  #hasPassed = false;
   #isCommitted = false;
   #closed = false;
 
-  private constructor(parts: {
-    digest: Digest;
-    layout: Layout;
-    file: SharedFile;
-    hash: FileHash;
-    have: IntervalSet;
-    totalBytes: number | undefined;
-    origin: string;
-  }) {
-    this.digest = parts.digest;
-    this.#layout = parts.layout;
+  private constructor(
+    digest: Digest,
+    parts: { file: SharedFile; hash: ContentHash; pieces: Pieces | undefined },
+    surroundings: IngestSurroundings,
+  ) {
+    this.digest = digest;
+    this.#surroundings = surroundings;
     this.#file = parts.file;
     this.#hash = parts.hash;
-    this.#have = parts.have;
-    this.#totalBytes = parts.totalBytes;
-    this.#origin = parts.origin;
+    this.#have = new IntervalSet(parts.pieces?.have);
+    this.#written = new IntervalSet(parts.pieces?.have);
+    this.#totalBytes = parts.pieces?.ledger.totalBytes;
+    this.#origin = parts.pieces?.ledger.origin ?? '';
+    this.#ledger = new LedgerKeeper(surroundings.layout.ledger(digest), () => this.#currentLedger());
     this.#tellHash();
   }
 
-  /** Opens the pieces that are there, or starts with none. @throws ContentError */
-  static async open(layout: Layout, digest: Digest, hashes: HashPool): Promise<DiskIngest> {
+  /** Opens the pieces that are there, or starts with none. @throws ContentError, and gives the hold back then */
+  static async open(digest: Digest, surroundings: IngestSurroundings): Promise<DiskIngest> {
+    const { layout, folders, hashes, hold } = surroundings;
     try {
-      const ledger = await readLedger(layout.ledger(digest));
-      const writtenBytes = ledger ? await sizeOf(layout.part(digest)) : 0;
-      const usable = ledger?.have.filter(([, end]) => end <= writtenBytes) ?? [];
-      const handle = await open(layout.part(digest), ledger && usable.length > 0 ? 'r+' : 'w+');
-      return new DiskIngest({
-        digest,
-        layout,
-        file: new SharedFile(handle),
-        hash: hashes.start(handle.fd, digestAlgorithm(digest)),
-        have: new IntervalSet(usable),
-        totalBytes: usable.length > 0 ? ledger?.totalBytes : undefined,
-        origin: ledger?.origin ?? '',
-      });
+      const pieces = await findPieces(layout, digest);
+      // It would speak of bytes that the file no longer has.
+      if (!pieces) await removeFile(layout.ledger(digest));
+      const handle = await folders.within(layout.ingests, () => open(layout.part(digest), pieces ? 'r+' : 'w+'));
+      const file = new SharedFile(handle);
+      try {
+        const hash = hashes.start(handle.fd, digestAlgorithm(digest));
+        return new DiskIngest(digest, { file, hash, pieces }, surroundings);
+      } catch (error) {
+        await file.release();
+        throw error;
+      }
     } catch (error) {
+      hold.release();
       throw toContentError(error, `cannot start the ingest of ${digest}`);
     }
   }
@@ -94,8 +105,7 @@ export class DiskIngest implements Ingest {
   }
 
   async #write(chunks: readonly Uint8Array[], positionBytes: number): Promise<void> {
-    // After its end the file may be another ingest's, or content: nothing is written late.
-    if (this.#closed) throw new ContentError('STORE_FAILED', `the ingest of ${this.digest} has ended`);
+    this.#refuseIfClosed();
     let position = positionBytes;
     try {
       let rest = chunks;
@@ -108,10 +118,17 @@ export class DiskIngest implements Ingest {
       throw toContentError(error, `cannot write the ingest of ${this.digest}`);
     }
     this.#have.add(positionBytes, position);
-    this.#unloggedBytes += position - positionBytes;
+    this.#written.add(positionBytes, position);
     if (this.#have.endFrom(0) - this.#hashToldBytes >= HASH_STEP_BYTES) this.#tellHash();
-    if (this.#unloggedBytes >= LEDGER_BYTES) this.#saveLedger();
-    else this.#ledgerTimer ??= setTimeout(() => this.#saveLedger(), LEDGER_MS).unref();
+    this.#ledger.noteWritten(position - positionBytes);
+  }
+
+  pass(chunks: readonly Uint8Array[], positionBytes: number): void {
+    this.#refuseIfClosed();
+    const sizeBytes = passBytes(this.#hash, this.#have, chunks, positionBytes);
+    if (sizeBytes === 0) return;
+    this.#hasPassed = true;
+    this.#hashToldBytes = positionBytes + sizeBytes;
   }
 
   openReader(): ContentFile {
@@ -120,6 +137,7 @@ export class DiskIngest implements Ingest {
     const sizeBytes = this.#totalBytes ?? Number.MAX_SAFE_INTEGER;
     return {
       sizeBytes,
+      modifiedAtMs: undefined,
       read: (buffer, position) => readAt(file.handle, buffer, position, this.digest),
       [Symbol.asyncDispose]: () => file.release(),
     };
@@ -131,40 +149,67 @@ export class DiskIngest implements Ingest {
   }
 
   async commit(): Promise<void> {
+    if (this.#hasPassed) throw new ContentError('STORE_FAILED', `not all of ${this.digest} was kept`);
+    const { layout, folders, hold } = this.#surroundings;
+    try {
+      await this.#sync();
+      await folders.place(layout.part(this.digest), layout.blob(this.digest));
+    } catch (error) {
+      throw toContentError(error, `cannot store ${this.digest}`);
+    }
+    this.#isCommitted = true;
+    await this.#ledger.end();
+    // Without its pieces it is cleared away some day.
+    await removeFile(layout.ledger(this.digest)).catch(() => undefined);
+    hold.release();
+  }
+
+  async discard(): Promise<void> {
+    await this.#end('discard');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end('keep');
+  }
+
+  async #end(pieces: 'keep' | 'discard'): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const { hold } = this.#surroundings;
+    hold.endSoon();
+    try {
+      await this.#writing;
+      this.#ledger.save();
+      await this.#ledger.end();
+      await this.#hash.stop();
+      await this.#file.release();
+      // Of pieces whose size nobody knows nothing can be made.
+      const areUseful = this.#written.size > 0 && this.#totalBytes !== undefined;
+      if (!this.#isCommitted && (pieces === 'discard' || !areUseful)) {
+        await removePieces(this.#surroundings.layout, this.digest);
+      }
+    } catch (error) {
+      throw toContentError(error, `cannot end the ingest of ${this.digest}`);
+    } finally {
+      hold.release();
+    }
+  }
+
+  async #sync(): Promise<void> {
     try {
       // A file that an earlier life left longer than its ledger said.
       await this.#file.handle.truncate(this.#have.endFrom(0));
       await this.#file.handle.datasync();
-      await renameDurably(this.#layout.part(this.digest), this.#layout.blob(this.digest));
-      this.#isCommitted = true;
-      clearTimeout(this.#ledgerTimer);
-      await this.#ledgerWrite;
-      await removeFile(this.#layout.ledger(this.digest));
     } catch (error) {
-      throw toContentError(error, `cannot store ${this.digest}`);
+      // The system forgets what it could not write, and says so only once: these pieces are not to be trusted again.
+      this.#written = new IntervalSet();
+      throw error;
     }
   }
 
-  async discard(): Promise<void> {
-    await this.#close();
-    await removeFile(this.#layout.ledger(this.digest));
-    await removeFile(this.#layout.part(this.digest));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#closed) return;
-    this.#saveLedger();
-    await this.#close();
-  }
-
-  async #close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    clearTimeout(this.#ledgerTimer);
-    await this.#writing;
-    await this.#ledgerWrite;
-    await this.#hash.stop();
-    await this.#file.release();
+  #refuseIfClosed(): void {
+    // After its end the file may be another ingest's, or content: nothing is written late.
+    if (this.#closed) throw new ContentError('STORE_FAILED', `the ingest of ${this.digest} has ended`);
   }
 
   #tellHash(): void {
@@ -172,30 +217,9 @@ export class DiskIngest implements Ingest {
     if (this.#hashToldBytes > 0) this.#hash.advance(this.#hashToldBytes);
   }
 
-  #saveLedger(): void {
-    clearTimeout(this.#ledgerTimer);
-    this.#ledgerTimer = undefined;
-    if (this.#closed || this.#isCommitted || this.#totalBytes === undefined) return;
-    this.#unloggedBytes = 0;
-    const ledger = {
-      version: 1,
-      totalBytes: this.#totalBytes,
-      origin: this.#origin,
-      have: this.#have.toJSON(),
-    } as const;
-    // A ledger that cannot be written costs a resume after a crash, nothing else: the pieces' own writes report the disk.
-    this.#ledgerWrite = this.#ledgerWrite
-      .then(() => writeLedger(this.#layout.ledger(this.digest), ledger))
-      .catch(() => undefined);
-  }
-}
-
-async function sizeOf(path: string): Promise<number> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if (isMissing(error)) return 0;
-    throw error;
+  #currentLedger(): Ledger | undefined {
+    if (this.#totalBytes === undefined || this.#isCommitted) return undefined;
+    return { version: 1, totalBytes: this.#totalBytes, origin: this.#origin, have: this.#written.toJSON() };
   }
 }
 

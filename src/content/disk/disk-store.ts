@@ -1,38 +1,58 @@
 import { randomBytes } from 'node:crypto';
-import { access, constants, mkdir, open, readdir, rm, statfs } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import type { Stats } from 'node:fs';
+import { access, constants, type FileHandle, mkdir, open, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { digestAlgorithm, digestHex, parseDigest, type Digest } from '../../oci/digest.ts';
-import type { ContentFile, ContentStore, Ingest } from '../content-store.ts';
-import { isMissing, toContentError } from '../content-error.ts';
+import type { ContentFile, ContentStore, Debris, Ingest, InterruptedIngest, Verdict } from '../content-store.ts';
+import { isMissing, isShortage, toContentError } from '../content-error.ts';
+import { hashAtPace } from '../hashing/hash-at-pace.ts';
 import { HashPool } from '../hashing/hash-pool.ts';
+import { PassThroughIngest } from '../hashing/pass-through-ingest.ts';
+import { UnreadableError } from '../hashing/running-hash.ts';
+import { type DebrisRules, listDebris, removeDebris } from './debris.ts';
 import { DiskIngest } from './disk-ingest.ts';
-import { removeFile, renameDurably } from './durable.ts';
+import { makeFolderDurably, removeFile } from './durable.ts';
+import { Folders } from './folders.ts';
+import { Holds } from './holds.ts';
+import { findInterrupted } from './interrupted-ingests.ts';
 import { ingestDigest, Layout } from './layout.ts';
+import { namesIn } from './names-in.ts';
+import { removePieces } from './pieces.ts';
+import { quarantine } from './quarantine.ts';
 import { readAt } from './read-at.ts';
-import { readLedger } from './ledger.ts';
 
 /** The store as files named after their digests. One process at a time: the index beside it holds the lock. */
 export class DiskStore implements ContentStore {
   readonly #root: string;
   readonly #layout: Layout;
+  readonly #folders: Folders;
   readonly #hashes = new HashPool();
+  readonly #holds = new Holds();
+  /** Names of temporary files that `put` writes to at the moment. */
+  readonly #putting = new Set<string>();
+  readonly #debrisRules: DebrisRules;
+  #quarantining: Promise<void> = Promise.resolve();
 
   private constructor(root: string) {
     this.#root = root;
     this.#layout = new Layout(root);
+    this.#folders = new Folders(this.#layout.root);
+    this.#debrisRules = {
+      layout: this.#layout,
+      openedAtMs: Date.now(),
+      isInUse: (fileName) => {
+        const digest = ingestDigest(fileName.replace(/\.tmp$/, ''));
+        return this.#putting.has(fileName) || (digest !== undefined && this.#holds.has(digest));
+      },
+    };
   }
 
-  /** Makes the folders where they are missing. @throws ContentError */
+  /** Makes the folder where it is missing; those of content come when they are needed. @throws ContentError */
   static async open(root: string): Promise<DiskStore> {
     const store = new DiskStore(root);
     try {
-      await mkdir(store.#layout.ingests, { recursive: true });
-      for (const algorithm of ['sha256', 'sha512']) {
-        const folders = Array.from({ length: 256 }, (_, number) => number.toString(16).padStart(2, '0'));
-        await Promise.all(
-          folders.map((name) => mkdir(join(store.#layout.blobs, algorithm, name), { recursive: true })),
-        );
-      }
+      await makeFolderDurably(root);
+      for (const folder of [store.#layout.blobs, store.#layout.ingests]) await mkdir(folder, { recursive: true });
       return store;
     } catch (error) {
       throw toContentError((await refusalOf(root)) ?? error, `cannot prepare ${root}`);
@@ -41,10 +61,10 @@ export class DiskStore implements ContentStore {
 
   async open(digest: Digest): Promise<ContentFile | undefined> {
     try {
-      const handle = await open(this.#layout.blob(digest), 'r');
-      const { size: sizeBytes } = await handle.stat();
+      const { handle, stats } = await openWithStats(this.#layout.blob(digest));
       return {
-        sizeBytes,
+        sizeBytes: stats.size,
+        modifiedAtMs: Math.floor(stats.mtimeMs),
         read: (buffer, position) => readAt(handle, buffer, position, digest),
         [Symbol.asyncDispose]: () => handle.close(),
       };
@@ -55,10 +75,10 @@ export class DiskStore implements ContentStore {
   }
 
   async *list(): AsyncIterable<Digest> {
-    for (const algorithm of await this.#names('folder', this.#layout.blobs)) {
+    for (const algorithm of await namesIn(this.#layout.blobs, 'folder')) {
       const folders = join(this.#layout.blobs, algorithm);
-      for (const folder of await this.#names('folder', folders)) {
-        for (const name of await this.#names('file', join(folders, folder))) {
+      for (const folder of await namesIn(folders, 'folder')) {
+        for (const name of await namesIn(join(folders, folder), 'file')) {
           const digest = parseDigest(`${algorithm}:${name}`);
           if (digest && digestHex(digest).startsWith(folder)) yield digest;
         }
@@ -76,19 +96,23 @@ export class DiskStore implements ContentStore {
   }
 
   async put(digest: Digest, bytes: Uint8Array): Promise<void> {
-    const temporary = join(this.#layout.ingests, `put-${randomBytes(8).toString('hex')}.tmp`);
+    const name = `put-${randomBytes(8).toString('hex')}.tmp`;
+    const temporary = join(this.#layout.ingests, name);
+    this.#putting.add(name);
     try {
-      const handle = await open(temporary, 'wx');
+      const handle = await this.#folders.within(this.#layout.ingests, () => open(temporary, 'wx'));
       try {
         await handle.writeFile(bytes);
         await handle.datasync();
       } finally {
         await handle.close();
       }
-      await renameDurably(temporary, this.#layout.blob(digest));
+      await this.#folders.place(temporary, this.#layout.blob(digest));
     } catch (error) {
       await removeFile(temporary).catch(() => undefined);
       throw toContentError(error, `cannot store ${digest}`);
+    } finally {
+      this.#putting.delete(name);
     }
   }
 
@@ -100,64 +124,83 @@ export class DiskStore implements ContentStore {
     }
   }
 
-  ingest(digest: Digest): Promise<Ingest> {
-    return DiskIngest.open(this.#layout, digest, this.#hashes);
+  async ingest(digest: Digest): Promise<Ingest> {
+    const hold = await this.#holds.take(digest);
+    return DiskIngest.open(digest, { layout: this.#layout, folders: this.#folders, hashes: this.#hashes, hold });
   }
 
-  async interrupted(): Promise<{ digest: Digest; origin: string }[]> {
-    const names = new Set(await this.#names('any', this.#layout.ingests));
-    const found: { digest: Digest; origin: string }[] = [];
-    try {
-      for (const name of names) {
-        const digest = name.endsWith('.json') ? ingestDigest(name) : undefined;
-        if (!digest || !names.has(basename(this.#layout.part(digest)))) continue;
-        const ledger = await readLedger(this.#layout.ledger(digest));
-        if (ledger) found.push({ digest, origin: ledger.origin });
-      }
-      const resumable = new Set(found.map(({ digest }) => digest));
-      for (const name of names) {
-        const digest = ingestDigest(name);
-        // Without a ledger nothing says which bytes were written, and without pieces a ledger says nothing.
-        if (!digest || !resumable.has(digest))
-          await rm(join(this.#layout.ingests, name), { recursive: true, force: true });
-      }
-      return found;
-    } catch (error) {
-      throw toContentError(error, 'cannot read the interrupted ingests');
-    }
+  passThrough(digest: Digest): Ingest {
+    return new PassThroughIngest(digest, this.#hashes.start(undefined, digestAlgorithm(digest)));
   }
 
-  async verify(digest: Digest): Promise<boolean> {
-    let handle;
+  async verify(digest: Digest, pace: { bytesPerSecond?: number; signal?: AbortSignal } = {}): Promise<Verdict> {
+    pace.signal?.throwIfAborted();
+    let opened;
     try {
-      handle = await open(this.#layout.blob(digest), 'r');
+      opened = await openWithStats(this.#layout.blob(digest));
     } catch (error) {
-      if (isMissing(error)) return false;
-      throw toContentError(error, `cannot read ${digest}`);
+      if (isMissing(error)) return 'missing';
+      if (isShortage(error)) throw toContentError(error, `cannot read ${digest}`);
+      return 'damaged';
     }
+    const { handle, stats } = opened;
+    let hash;
     try {
-      const { size } = await handle.stat();
-      return (await this.#hashes.start(handle.fd, digestAlgorithm(digest)).finish(size)) === digestHex(digest);
+      if (!stats.isFile()) return 'damaged';
+      hash = this.#hashes.start(handle.fd, digestAlgorithm(digest));
+      return (await hashAtPace(hash, stats.size, pace)) === digestHex(digest) ? 'intact' : 'damaged';
+    } catch (error) {
+      if (error instanceof UnreadableError) return 'damaged';
+      throw error;
     } finally {
+      await hash?.stop();
       await handle.close();
     }
   }
 
-  /** What a folder has, in order. */
-  async #names(kind: 'file' | 'folder' | 'any', path: string): Promise<string[]> {
+  quarantine(digest: Digest): Promise<void> {
+    // One at a time: the folder holds only so much.
+    const done = this.#quarantining.then(() => quarantine(this.#layout, this.#folders, digest));
+    this.#quarantining = done.catch(() => undefined);
+    return done;
+  }
+
+  interrupted(): Promise<InterruptedIngest[]> {
+    return findInterrupted(this.#layout, this.#holds);
+  }
+
+  async discardInterrupted(digest: Digest): Promise<void> {
+    const hold = await this.#holds.take(digest);
+    hold.endSoon();
     try {
-      const entries = await readdir(path, { withFileTypes: true });
-      return entries
-        .filter((entry) => kind === 'any' || (kind === 'folder' ? entry.isDirectory() : entry.isFile()))
-        .map((entry) => entry.name)
-        .sort();
+      await removePieces(this.#layout, digest);
     } catch (error) {
-      throw toContentError(error, `cannot list ${path}`);
+      throw toContentError(error, `cannot throw away the ingest of ${digest}`);
+    } finally {
+      hold.release();
     }
+  }
+
+  debris(): Promise<Debris[]> {
+    return listDebris(this.#debrisRules);
+  }
+
+  removeDebris(name: string): Promise<void> {
+    return removeDebris(this.#debrisRules, name);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#hashes[Symbol.asyncDispose]();
+  }
+}
+
+async function openWithStats(path: string): Promise<{ handle: FileHandle; stats: Stats }> {
+  const handle = await open(path, 'r');
+  try {
+    return { handle, stats: await handle.stat() };
+  } catch (error) {
+    await handle.close();
+    throw error;
   }
 }
 

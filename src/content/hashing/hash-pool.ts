@@ -2,104 +2,65 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { DigestAlgorithm } from '../../oci/digest.ts';
 import { ContentError } from '../content-error.ts';
-import type { HashReply, HashRequest } from './messages.ts';
+import type { HashReply } from './messages.ts';
+import { type ContentHash, RunningHash } from './running-hash.ts';
 
 const MAX_WORKERS = 4;
 
-/** Hashing of one growing file. Give each {@link FileHash} up by `finish` or `stop` before the file is closed. */
-export interface FileHash {
-  /** Bytes up to here are in the file now. */
-  advance(toBytes: number): void;
-  /** Hashes the rest up to the size, and gives the sum in hex. @throws ContentError the file cannot be read */
-  finish(sizeBytes: number): Promise<string>;
-  /** Ends it; when it returns the file is no longer read. */
-  stop(): Promise<void>;
-}
-
-interface Pending {
-  readonly worker: Worker;
-  resolve: (hex: string) => void;
-  reject: (error: Error) => void;
-  onStopped: () => void;
-}
-
-/** Worker threads that hash files, so that no amount of hashing holds up the event loop. They start when first needed. */
+/** Worker threads that hash content, so that no amount of hashing holds up the event loop. They start when first needed. */
 export class HashPool implements AsyncDisposable {
   readonly #workers = new Map<number, Worker>();
-  readonly #pending = new Map<number, Pending>();
+  readonly #running = new Map<number, RunningHash>();
   #nextId = 0;
+  #isClosed = false;
 
-  /** @param fd stays open until the hash is finished or stopped */
-  start(fd: number, algorithm: DigestAlgorithm): FileHash {
+  /**
+   * Give it up by `finish` or `stop` before the file is closed.
+   * @param fd stays open until the hash is finished or stopped; undefined when all bytes will be passed
+   * @throws ContentError the pool is closed
+   */
+  start(fd: number | undefined, algorithm: DigestAlgorithm): ContentHash {
+    if (this.#isClosed) throw new ContentError('STORE_FAILED', 'the store is closed');
     const id = this.#nextId++;
-    const worker = this.#worker(id);
-    const send = (request: HashRequest) => worker.postMessage(request);
-    const { promise, resolve, reject } = Promise.withResolvers<string>();
-    // The caller may never ask for the result; a failure is then nobody's news.
-    promise.catch(() => undefined);
-    const pending: Pending = { worker, resolve, reject, onStopped: () => undefined };
-    this.#pending.set(id, pending);
-    send({ kind: 'start', id, fd, algorithm });
-    return {
-      advance: (toBytes) => send({ kind: 'advance', id, toBytes, final: false }),
-      finish: (sizeBytes) => {
-        send({ kind: 'advance', id, toBytes: sizeBytes, final: true });
-        return promise;
-      },
-      stop: async () => {
-        if (!this.#pending.has(id)) return;
-        await new Promise<void>((stopped) => {
-          pending.onStopped = stopped;
-          send({ kind: 'stop', id });
-        });
-        reject(new ContentError('STORE_FAILED', 'hashing was stopped'));
-      },
-    };
+    const running = new RunningHash({ id, fd, algorithm, onEnd: () => this.#running.delete(id) });
+    this.#running.set(id, running);
+    running.runOn(this.#worker(id));
+    return running;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const pending of this.#pending.values())
-      fail(pending, new ContentError('STORE_FAILED', 'hashing was stopped'));
-    this.#pending.clear();
+    this.#isClosed = true;
     await Promise.all([...this.#workers.values()].map((worker) => worker.terminate()));
+    // Only now are their files no longer read.
+    for (const running of this.#running.values()) {
+      running.fail(new ContentError('STORE_FAILED', 'hashing was stopped'));
+    }
   }
 
   #worker(id: number): Worker {
-    const count = Math.min(MAX_WORKERS, availableParallelism());
-    const position = id % count;
-    let worker = this.#workers.get(position);
-    if (!worker) {
-      worker = new Worker(new URL('./hash-worker.ts', import.meta.url));
-      worker.unref();
-      worker.on('message', (reply: HashReply) => this.#hear(reply));
-      worker.on('error', (error) => this.#lose(position, error));
-      this.#workers.set(position, worker);
-    }
+    const position = id % Math.min(MAX_WORKERS, availableParallelism());
+    return this.#workers.get(position) ?? this.#startWorker(position);
+  }
+
+  #startWorker(position: number): Worker {
+    const worker = new Worker(new URL('./hash-worker.ts', import.meta.url));
+    worker.unref();
+    worker.on('message', (reply: HashReply) => {
+      const running = this.#running.get(reply.id);
+      if (running?.isOn(worker)) running.hear(reply);
+    });
+    worker.on('error', (error) => this.#lose(position, worker, error));
+    worker.on('exit', (code) => this.#lose(position, worker, new Error(`it exited with ${code}`)));
+    this.#workers.set(position, worker);
     return worker;
   }
 
-  #hear(reply: HashReply): void {
-    const pending = this.#pending.get(reply.id);
-    if (!pending) return;
-    this.#pending.delete(reply.id);
-    pending.onStopped();
-    if (reply.kind === 'hashed') pending.resolve(reply.hex);
-    if (reply.kind === 'failed') pending.reject(new ContentError('STORE_FAILED', `hashing failed: ${reply.message}`));
-  }
-
-  /** A worker died: its jobs fail, and the next job gets a new worker. */
-  #lose(position: number, error: unknown): void {
-    const lost = this.#workers.get(position);
-    this.#workers.delete(position);
-    for (const [id, pending] of this.#pending) {
-      if (pending.worker !== lost) continue;
-      this.#pending.delete(id);
-      fail(pending, new ContentError('STORE_FAILED', 'a hash worker died', { cause: error }));
+  /** A worker died: what can be read again goes on with a new one. */
+  #lose(position: number, worker: Worker, cause: unknown): void {
+    if (this.#isClosed) return;
+    if (this.#workers.get(position) === worker) this.#workers.delete(position);
+    for (const [id, running] of this.#running) {
+      if (running.isOn(worker) && running.lose(cause)) running.runOn(this.#worker(id));
     }
   }
-}
-
-function fail(pending: Pending, error: ContentError): void {
-  pending.onStopped();
-  pending.reject(error);
 }

@@ -1,3 +1,5 @@
+import { VERSION_2 } from './version-2.ts';
+
 /**
  * The schema's history: entry N brings an index from version N to N + 1 (`PRAGMA user_version`). Entries are never
  * changed once released.
@@ -78,4 +80,5 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (repository_id, key)
   ) STRICT, WITHOUT ROWID;
   `,
+  VERSION_2,
 ];

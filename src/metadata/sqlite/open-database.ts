@@ -8,6 +8,10 @@ import { MIGRATIONS } from './migrations.ts';
 const APPLICATION_ID = 0x656e7472;
 /** A predecessor that is ending has this long to let go of the file. */
 const BUSY_MS = 2_000;
+/** The write-ahead log goes into the database once it has so many pages of 4096 bytes. */
+const WAL_PAGES = 1_000;
+/** A log that a large transaction has made longer is cut to this. */
+const WAL_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /**
  * Opens the index, for this process alone, and brings its schema up to date.
@@ -24,11 +28,15 @@ export function openDatabase(file: string): Database.Database {
       database.pragma('journal_mode = WAL');
       // FULL: what was answered as stored is still there after a power cut.
       database.pragma('synchronous = FULL');
-      database.pragma('foreign_keys = ON');
       database.pragma('cache_size = -65536');
       database.pragma('temp_store = MEMORY');
+      database.pragma(`wal_autocheckpoint = ${WAL_PAGES}`);
+      database.pragma(`journal_size_limit = ${WAL_LIMIT_BYTES}`);
       database.exec('BEGIN IMMEDIATE; COMMIT');
+      // A new version of a table takes the place of the old one: only then do rows have to agree.
+      database.pragma('foreign_keys = OFF');
       migrate(database, version);
+      database.pragma('foreign_keys = ON');
       return database;
     } catch (error) {
       database.close();
@@ -64,6 +72,7 @@ function knownVersion(database: Database.Database, file: string): number {
 }
 
 function migrate(database: Database.Database, version: number): void {
+  if (version === MIGRATIONS.length) return;
   for (const [position, statements] of MIGRATIONS.entries()) {
     if (position < version) continue;
     database.transaction(() => {
@@ -72,6 +81,7 @@ function migrate(database: Database.Database, version: number): void {
       database.pragma(`user_version = ${position + 1}`);
     })();
   }
+  database.pragma('wal_checkpoint(TRUNCATE)');
 }
 
 function translate(file: string, error: unknown): unknown {

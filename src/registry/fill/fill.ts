@@ -1,17 +1,18 @@
-import type { Ingest } from '../../content/content-store.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/repository.ts';
+import type { Purpose } from '../../upstream/upstream.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
+import type { BoundedIngest } from './bounded-ingest.ts';
 import { FillReader, type Readable } from './fill-reader.ts';
 import { type RangeSupport, Transfer, type TransferSource } from './transfer.ts';
 
 /** What a fill needs from its surroundings. */
 export interface FillSurroundings {
   /** Opens the store's ingest for the digest. */
-  openIngest(digest: Digest): Promise<Ingest>;
-  /** Notes in the index that the blob is stored. */
-  onStored(fill: Fill): Promise<void>;
-  /** The fill ended; `error` is undefined when the blob is stored. */
+  openIngest(digest: Digest): Promise<BoundedIngest>;
+  /** Makes it content of the store, and notes that in the index. */
+  store(fill: Fill, ingest: BoundedIngest): Promise<void>;
+  /** The fill ended; `error` is undefined when the blob is stored, or was streamed through. */
   onEnd(fill: Fill, error: unknown): void;
   /** The bytes were served, but storing them failed. */
   onStoreError(fill: Fill, error: unknown): void;
@@ -22,6 +23,8 @@ export interface FillSurroundings {
 
 /** The last bytes of a blob stay here until its digest is verified: without them no client takes the rest for whole. */
 const HELD_BACK_BYTES = 1024;
+/** The most important one first. */
+const PURPOSES: readonly Purpose[] = ['miss', 'revalidation', 'warm', 'readAhead'];
 /** How often a client's wait is weighed against the speed of the running requests. */
 const REVIEW_MS = 100;
 
@@ -37,21 +40,29 @@ export class Fill implements Readable {
   readonly #readers = new Set<FillReader>();
   readonly #confirmed = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
-  #ingest: Ingest | undefined;
+  #ingest: BoundedIngest | undefined;
+  #purpose: Purpose;
   #isVerified = false;
   #hasEnded = false;
   #failure: { error: Error; isCorrupt: boolean } | undefined;
   #reviewTimer: NodeJS.Timeout | undefined;
 
-  /** @param sizeBytes what a descriptor says, if there is one */
-  constructor(digest: Digest, source: TransferSource, sizeBytes: number | undefined, surroundings: FillSurroundings) {
+  /** @param wanted `sizeBytes` is what a descriptor says, if there is one */
+  constructor(
+    digest: Digest,
+    source: TransferSource,
+    wanted: { sizeBytes: number | undefined; purpose: Purpose },
+    surroundings: FillSurroundings,
+  ) {
     this.digest = digest;
+    this.#purpose = wanted.purpose;
     this.#surroundings = surroundings;
     this.#transfer = new Transfer({
       digest,
       source,
-      sizeBytes,
+      sizeBytes: wanted.sizeBytes,
       wanted: () => this.#wanted(),
+      purpose: () => this.#purpose,
       ranges: surroundings.ranges,
       connections: () => surroundings.connections(),
       onBegin: () => this.#confirmed.resolve(),
@@ -66,6 +77,30 @@ export class Fill implements Readable {
 
   get sizeBytes(): number | undefined {
     return this.#transfer.sizeBytes;
+  }
+
+  /** What has come so far. */
+  get receivedBytes(): number {
+    return this.#ingest?.have.size ?? 0;
+  }
+
+  get readerCount(): number {
+    return this.#readers.size;
+  }
+
+  /** It goes into the store; otherwise it is streamed through, for want of room. */
+  get isKept(): boolean {
+    return !this.#ingest?.isPassing;
+  }
+
+  /** Can a reader that begins there still find everything? */
+  canServe(positionBytes: number): boolean {
+    return this.#ingest?.canBeRead(positionBytes) ?? true;
+  }
+
+  /** It is wanted for this too. */
+  want(purpose: Purpose): void {
+    if (PURPOSES.indexOf(purpose) < PURPOSES.indexOf(this.#purpose)) this.#purpose = purpose;
   }
 
   /** Repositories that are known to have the blob. */
@@ -118,7 +153,7 @@ export class Fill implements Readable {
 
   openReader(positionBytes: number): FillReader {
     if (!this.#ingest) throw new Error('openReader before start');
-    const reader = new FillReader(this, this.#ingest.openReader(), positionBytes);
+    const reader = new FillReader(this, this.#ingest.openReader(positionBytes), positionBytes);
     this.#readers.add(reader);
     return reader;
   }
@@ -172,26 +207,30 @@ export class Fill implements Readable {
     for (const reader of this.#readers) reader.wake();
   }
 
-  async #finish(ingest: Ingest): Promise<void> {
+  async #finish(ingest: BoundedIngest): Promise<void> {
     try {
       if (!(await ingest.verify())) return await this.#fail(this.#mismatch(), true);
     } catch (error) {
+      // A disk that cannot be read says nothing of what the upstream sent, but its bytes are of no use to the next try.
       return this.#fail(error, true);
     }
     if (this.#hasEnded) return;
     this.#isVerified = true;
     this.#confirmed.resolve();
     for (const reader of this.#readers) reader.wakeAnyway();
+    if (ingest.isPassing) {
+      await this.#letGo(true);
+      return this.#end(undefined);
+    }
     let failure: unknown;
     try {
-      await ingest.commit();
-      await this.#surroundings.onStored(this);
+      await this.#surroundings.store(this, ingest);
     } catch (error) {
       failure = error;
       this.#surroundings.onStoreError(this, error);
     }
     this.#end(failure);
-    await this.#letGo(false);
+    await this.#letGo(failure !== undefined);
   }
 
   #mismatch(): UpstreamError {

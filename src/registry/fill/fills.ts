@@ -1,8 +1,12 @@
 import type { ContentStore } from '../../content/content-store.ts';
 import type { BlobIndex } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
-import type { Telemetry } from '../../telemetry/telemetry.ts';
+import type { BypassReason, Telemetry } from '../../telemetry/telemetry.ts';
+import type { Purpose } from '../../upstream/upstream.ts';
 import { CodedError } from '../../util/coded-error.ts';
+import type { KeyedLock } from '../../util/keyed-lock.ts';
+import type { DiskBudget } from '../space/disk-budget.ts';
+import { BoundedIngest } from './bounded-ingest.ts';
 import { Fill } from './fill.ts';
 import type { FillReader } from './fill-reader.ts';
 import type { RangeSupport, TransferSource } from './transfer.ts';
@@ -10,11 +14,22 @@ import type { RangeSupport, TransferSource } from './transfer.ts';
 export interface FillsOptions {
   readonly store: ContentStore;
   readonly index: BlobIndex;
+  readonly budget: DiskBudget;
+  readonly locks: KeyedLock;
   readonly telemetry: Telemetry;
   /** Requests at once for one large blob. */
   readonly connections: number;
   /** Requests at once to one upstream, beyond which no fill gets more than one. */
   readonly maxExtraConnections: number;
+}
+
+/** What a blob is wanted for, and by whom. */
+export interface FillWish {
+  /** What a descriptor says. */
+  readonly sizeBytes: number | undefined;
+  /** Where its reader will begin. */
+  readonly positionBytes: number;
+  readonly purpose: Purpose;
 }
 
 /** A fill that is under way, and a reader on it. */
@@ -25,11 +40,19 @@ export interface JoinedFill {
   readonly isShared: boolean;
 }
 
+interface Running {
+  readonly fill: Fill;
+  readonly started: Promise<void>;
+}
+
 /** The fills that are under way: one per digest, whoever asks. */
 export class Fills implements AsyncDisposable {
   readonly #options: FillsOptions;
   readonly #ranges: RangeSupport = new Set();
-  readonly #running = new Map<Digest, { fill: Fill; started: Promise<void> }>();
+  readonly #running = new Map<Digest, Running>();
+  /** Those of readers who came too late for what is streamed through: each is for one of them. */
+  readonly #alone = new Set<Running>();
+  #isClosed = false;
 
   constructor(options: FillsOptions) {
     this.#options = options;
@@ -40,78 +63,145 @@ export class Fills implements AsyncDisposable {
     return this.#running.get(digest)?.fill;
   }
 
+  get all(): readonly Fill[] {
+    return [...this.#running.values(), ...this.#alone].map(({ fill }) => fill);
+  }
+
   /**
    * Joins the fill of the digest, or starts it. Undefined when it came to its end meanwhile: look at the index again.
-   * @param sizeBytes what a descriptor says
-   * @param positionBytes where this reader will begin
-   * @throws ContentError the store cannot take it
+   * @throws CodedError SHUTTING_DOWN
    */
-  async join(
-    digest: Digest,
-    source: TransferSource,
-    options: { sizeBytes: number | undefined; positionBytes: number },
-  ): Promise<JoinedFill | undefined> {
+  async join(digest: Digest, source: TransferSource, wish: FillWish): Promise<JoinedFill | undefined> {
     const running = this.#running.get(digest);
     if (running && !running.fill.isJoinable) {
-      // It failed and is putting its files in order: the next fill begins after that.
+      // It ended and is putting its files in order: the next fill begins after that.
       await running.fill.ended.catch(() => undefined);
       return undefined;
     }
-    const { fill, started } = running ?? this.#start(digest, source, options.sizeBytes);
-    fill.addSource(source, options.sizeBytes);
+    if (running && !running.fill.canServe(wish.positionBytes)) return this.joinAlone(digest, source, wish);
+    const { fill, started } = running ?? this.#start(digest, source, wish);
+    fill.addSource(source, wish.sizeBytes);
+    fill.want(wish.purpose);
     await started;
     if (!fill.isJoinable) return undefined;
-    const reader = fill.openReader(options.positionBytes);
+    const reader = fill.openReader(wish.positionBytes);
     fill.run();
     return { fill, reader, isShared: running !== undefined };
   }
 
+  /** A fill for one reader, of which nothing is kept. */
+  async joinAlone(digest: Digest, source: TransferSource, wish: FillWish): Promise<JoinedFill | undefined> {
+    this.#throwIfClosed();
+    const entry: Running = this.#make(digest, source, wish, {
+      openIngest: async () => this.#passThrough(digest, source),
+      onEnd: () => this.#alone.delete(entry),
+    });
+    this.#alone.add(entry);
+    await entry.started;
+    const reader = entry.fill.openReader(wish.positionBytes);
+    entry.fill.run();
+    return { fill: entry.fill, reader, isShared: false };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
     const reason = new CodedError('SHUTTING_DOWN', 'the mirror is shutting down');
     await Promise.all(
-      [...this.#running.values()].map(async ({ fill }) => {
+      this.all.map(async (fill) => {
         await fill.abandon(reason);
         await fill.ended.catch(() => undefined);
       }),
     );
   }
 
-  #start(
+  #start(digest: Digest, source: TransferSource, wish: FillWish): Running {
+    this.#throwIfClosed();
+    const entry = this.#make(digest, source, wish, {
+      openIngest: () => this.#openIngest(digest, source),
+      onEnd: () => this.#running.delete(digest),
+    });
+    this.#running.set(digest, entry);
+    return entry;
+  }
+
+  #make(
     digest: Digest,
     source: TransferSource,
-    sizeBytes: number | undefined,
-  ): { fill: Fill; started: Promise<void> } {
-    const { store, telemetry, connections } = this.#options;
-    const fill = new Fill(digest, source, sizeBytes, {
+    wish: FillWish,
+    { openIngest, onEnd }: { openIngest: () => Promise<BoundedIngest>; onEnd: () => void },
+  ): Running {
+    const { telemetry, connections, maxExtraConnections } = this.#options;
+    const fill = new Fill(digest, source, wish, {
       ranges: this.#ranges,
-      openIngest: (wanted) => store.ingest(wanted),
-      connections: () => (this.#running.size * connections <= this.#options.maxExtraConnections ? connections : 1),
-      onStored: (done) => this.#index(done),
+      openIngest,
+      connections: () => (this.#running.size * connections <= maxExtraConnections ? connections : 1),
+      store: (done, ingest) => this.#store(done, ingest),
       onStoreError: (done, error) => telemetry.storeFailed({ digest: done.digest, error }),
       onEnd: (done, error) => {
-        this.#running.delete(digest);
+        onEnd();
         telemetry.fillEnded({
           upstream: source.repository.registry,
           repository: source.repository.name,
           digest,
           bytes: done.sizeBytes ?? 0,
           seconds: (Date.now() - done.startedAtMs) / 1000,
+          isKept: done.isKept,
           error,
         });
       },
     });
-    const entry = { fill, started: fill.start() };
-    this.#running.set(digest, entry);
     telemetry.fillStarted();
-    return entry;
+    return { fill, started: fill.start() };
   }
 
-  #index(fill: Fill): Promise<void> {
-    return this.#options.index.putBlob({
-      digest: fill.digest,
-      sizeBytes: fill.sizeBytes ?? 0,
-      repositories: fill.repositories.map((repository) => repository.name),
-      atMs: Date.now(),
+  /** A disk that refuses even to begin costs the copy, not the client its bytes. */
+  async #openIngest(digest: Digest, source: TransferSource): Promise<BoundedIngest> {
+    const { store, budget, telemetry } = this.#options;
+    const { registry } = source.repository;
+    try {
+      return new BoundedIngest(await store.ingest(digest), {
+        budget,
+        registry,
+        onPassing: (reason, sizeBytes) => this.#noteBypass(digest, source, reason, sizeBytes),
+      });
+    } catch (error) {
+      telemetry.storeFailed({ digest, error });
+      this.#noteBypass(digest, source, 'store', undefined);
+      return this.#passThrough(digest, source);
+    }
+  }
+
+  #passThrough(digest: Digest, { repository }: TransferSource): BoundedIngest {
+    const { store, budget } = this.#options;
+    const options = { budget, registry: repository.registry, onPassing: () => undefined };
+    return new BoundedIngest(store.passThrough(digest), options, true);
+  }
+
+  #noteBypass(
+    digest: Digest,
+    { repository }: TransferSource,
+    reason: BypassReason,
+    sizeBytes: number | undefined,
+  ): void {
+    this.#options.telemetry.bypassed({ upstream: repository.registry, digest, sizeBytes, reason });
+  }
+
+  /** Bytes first, then the row, and nobody removes the digest meanwhile. */
+  #store(fill: Fill, ingest: BoundedIngest): Promise<void> {
+    const { index, locks } = this.#options;
+    return locks.run(fill.digest, async () => {
+      await ingest.commit();
+      await index.putBlob({
+        digest: fill.digest,
+        sizeBytes: fill.sizeBytes ?? 0,
+        repositories: fill.repositories.map((repository) => repository.name),
+        atMs: Date.now(),
+      });
+      ingest.settle();
     });
+  }
+
+  #throwIfClosed(): void {
+    if (this.#isClosed) throw new CodedError('SHUTTING_DOWN', 'the mirror is shutting down');
   }
 }

@@ -1,8 +1,9 @@
-import type { Ingest } from '../../content/content-store.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/repository.ts';
-import type { BlobSource, BlobStream } from '../../upstream/upstream.ts';
+import type { BlobSource, BlobStream, Purpose } from '../../upstream/upstream.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
+import { type BoundedIngest, OUT_OF_ORDER } from './bounded-ingest.ts';
+import { CodedError } from '../../util/coded-error.ts';
 import { chooseClaim, type Choice, type Claim } from './claim.ts';
 import { judgeFailure } from './judge-failure.ts';
 import { WriteBehind } from './write-behind.ts';
@@ -24,12 +25,14 @@ export interface TransferOptions {
   readonly ranges: RangeSupport;
   /** Requests at once that make sense now. */
   readonly connections: () => number;
+  /** What the blob is wanted for. */
+  readonly purpose: () => Purpose;
   /** An upstream has begun to send. */
   readonly onBegin: () => void;
   /** Bytes were written. */
   readonly onWritten: () => void;
   /** Nothing is missing any more. */
-  readonly onComplete: (ingest: Ingest) => void;
+  readonly onComplete: (ingest: BoundedIngest) => void;
   /** No upstream will bring the rest. @param isDisputed upstreams differ on the size: what has come is worth nothing */
   readonly onFail: (error: unknown, isDisputed: boolean) => void;
 }
@@ -43,7 +46,7 @@ export class Transfer {
   readonly #sources: TransferSource[];
   readonly #claims = new Set<Claim>();
   readonly #stop = new AbortController();
-  #ingest: Ingest | undefined;
+  #ingest: BoundedIngest | undefined;
   #sizeBytes: number | undefined;
   /** An upstream told the size; until then it is what a descriptor says. */
   #isSizeTold = false;
@@ -77,7 +80,7 @@ export class Transfer {
   }
 
   /** Goes on with what the ingest has. Call {@link advance} to begin. */
-  attach(ingest: Ingest): void {
+  attach(ingest: BoundedIngest): void {
     this.#ingest = ingest;
     if (ingest.totalBytes === undefined) return;
     this.#sizeBytes = ingest.totalBytes;
@@ -102,21 +105,23 @@ export class Transfer {
       return;
     }
     for (;;) {
+      // What is streamed through comes in order, by one request after the other.
+      if (ingest.isPassing && this.#claims.size > 0) return;
       const choice = chooseClaim({
         sizeBytes: this.#sizeBytes,
         have: ingest.have.toJSON(),
         claims: [...this.#claims],
-        wanted: this.#options.wanted(),
+        wanted: ingest.isPassing ? [] : this.#options.wanted(),
         honoursRange: this.#honoursRange,
         nowMs: performance.now(),
-        connections: this.#options.connections(),
+        connections: ingest.isPassing ? 1 : this.#options.connections(),
       });
       if (!choice) return;
       void this.#fetch(choice, ingest);
     }
   }
 
-  async #fetch(choice: Choice, ingest: Ingest): Promise<void> {
+  async #fetch(choice: Choice, ingest: BoundedIngest): Promise<void> {
     const { startBytes, endBytes, isRanged } = choice;
     const claim: Claim = { startBytes, positionBytes: startBytes, endBytes, isRanged, answeredAtMs: undefined };
     if (choice.takenFrom) choice.takenFrom.endBytes = startBytes;
@@ -125,7 +130,7 @@ export class Transfer {
     try {
       if (!source) throw new Error('a transfer without a source');
       const range = isRanged ? { startBytes, endBytes } : undefined;
-      const options = { signal: this.#stop.signal };
+      const options = { signal: this.#stop.signal, purpose: this.#options.purpose };
       await using stream = await source.upstream.getBlob(source.repository.path, this.#options.digest, range, options);
       await this.#take(stream, claim, source, ingest);
       this.#claims.delete(claim);
@@ -137,7 +142,7 @@ export class Transfer {
   }
 
   /** Writes what a request brings, as long as it is wanted of this request. */
-  async #take(stream: BlobStream, claim: Claim, source: TransferSource, ingest: Ingest): Promise<void> {
+  async #take(stream: BlobStream, claim: Claim, source: TransferSource, ingest: BoundedIngest): Promise<void> {
     this.#learn(stream, claim, source, ingest);
     if (!stream.isPartial) {
       // The whole blob comes, whatever was asked for: one such answer is enough.
@@ -161,7 +166,7 @@ export class Transfer {
     }
   }
 
-  async #write(stream: BlobStream, claim: Claim, ingest: Ingest): Promise<void> {
+  async #write(stream: BlobStream, claim: Claim, ingest: BoundedIngest): Promise<void> {
     const { startBytes, endBytes } = claim;
     claim.answeredAtMs = performance.now();
     const writer = new WriteBehind(startBytes, async (chunks, positionBytes) => {
@@ -184,7 +189,7 @@ export class Transfer {
     }
   }
 
-  #learn(stream: BlobStream, claim: Claim, source: TransferSource, ingest: Ingest): void {
+  #learn(stream: BlobStream, claim: Claim, source: TransferSource, ingest: BoundedIngest): void {
     const { totalBytes } = stream;
     const { digest } = this.#options;
     const { registry, name } = source.repository;
@@ -210,6 +215,7 @@ export class Transfer {
 
   #recover(error: unknown, claim: Claim, source: TransferSource | undefined): void {
     if (this.#isDone) return;
+    if (error instanceof CodedError && error.code === OUT_OF_ORDER) return this.advance();
     const isRangeRefused = error instanceof UpstreamError && error.status === 416;
     const verdict = judgeFailure(error, {
       isConfirmed: this.#hasBegun,
@@ -234,7 +240,11 @@ export class Transfer {
 }
 
 /** Writes only what is missing: bytes that were hashed or read must never change. @returns how many were missing */
-async function writeMissing(ingest: Ingest, chunks: readonly Uint8Array[], positionBytes: number): Promise<number> {
+async function writeMissing(
+  ingest: BoundedIngest,
+  chunks: readonly Uint8Array[],
+  positionBytes: number,
+): Promise<number> {
   const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   const gap = ingest.have.firstGap(positionBytes, positionBytes + length);
   if (gap && gap[0] === positionBytes && gap[1] === positionBytes + length) {

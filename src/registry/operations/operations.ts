@@ -88,16 +88,17 @@ export interface PinStatus {
 }
 
 /** What to remove: an image by name, a repository with all it holds, or all of an upstream. */
-export type PurgeTarget =
-  | { readonly image: string }
-  | { readonly repository: string }
-  | { readonly upstream: string };
+export type PurgeTarget = { readonly image: string } | { readonly repository: string } | { readonly upstream: string };
 
 /** What was removed, or with `dryRun` would be. */
 export interface RemovalReport {
   readonly isDryRun: boolean;
   /** The first thousand. */
-  readonly images: readonly { readonly repository: string; readonly tags: readonly string[]; readonly digest: string }[];
+  readonly images: readonly {
+    readonly repository: string;
+    readonly tags: readonly string[];
+    readonly digest: string;
+  }[];
   readonly imageCount: number;
   readonly blobs: number;
   readonly freedBytes: number;

@@ -1,0 +1,112 @@
+import type {
+  GarbageReport,
+  ImageStatus,
+  PinStatus,
+  PurgeTarget,
+  RefreshReport,
+  RemovalReport,
+  RepositoryStatus,
+  ScrubStatus,
+  StatusReport,
+  UpstreamStatus,
+  VerifyProgress,
+  VerifyReport,
+  VerifyRequest,
+  WarmProgress,
+  WarmReport,
+  WarmRequest,
+  WorkOptions,
+} from '../../registry/operations/operations.ts';
+import { AdminError } from './admin-error.ts';
+import { AdminTransport, type AdminTarget } from './admin-transport.ts';
+
+/** A copy of the index on its way. */
+export interface Backup {
+  readonly sizeBytes: number;
+  /** @throws AdminError */
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** The admin API of a running mirror, a method for each end-point. All methods throw AdminError and nothing else. */
+export class AdminClient {
+  readonly #transport: AdminTransport;
+
+  constructor(target: AdminTarget) {
+    this.#transport = new AdminTransport(target);
+  }
+
+  status(): Promise<StatusReport> {
+    return this.#transport.call('GET', '/status');
+  }
+
+  async repositories(page: { prefix?: string; after?: string; limit?: number }): Promise<RepositoryStatus[]> {
+    const { repositories } = await this.#transport.call<{ repositories: RepositoryStatus[] }>(
+      'GET',
+      `/repositories${queryOf(page)}`,
+    );
+    return repositories;
+  }
+
+  async images(page: { repository: string; after?: string; limit?: number }): Promise<ImageStatus[]> {
+    const { images } = await this.#transport.call<{ images: ImageStatus[] }>('GET', `/images${queryOf(page)}`);
+    return images;
+  }
+
+  async pins(): Promise<PinStatus[]> {
+    return (await this.#transport.call<{ pins: PinStatus[] }>('GET', '/pins')).pins;
+  }
+
+  async pin(pattern: string): Promise<void> {
+    await this.#transport.call('POST', '/pins', { pattern });
+  }
+
+  async unpin(pattern: string): Promise<void> {
+    await this.#transport.call('DELETE', '/pins', { pattern });
+  }
+
+  purge(target: PurgeTarget, options: { dryRun: boolean }): Promise<RemovalReport> {
+    return this.#transport.follow('/purge', { ...target, ...options });
+  }
+
+  async refresh(image: string): Promise<RefreshReport[]> {
+    return (await this.#transport.follow<{ refreshed: RefreshReport[] }>('/refresh', { image })).refreshed;
+  }
+
+  evict(target: { toBytes: number; dryRun: boolean }): Promise<RemovalReport> {
+    return this.#transport.follow('/evict', target);
+  }
+
+  collectGarbage(options: { dryRun: boolean }): Promise<GarbageReport> {
+    return this.#transport.follow('/gc', options);
+  }
+
+  warm(request: WarmRequest, options: WorkOptions<WarmProgress>): Promise<WarmReport> {
+    return this.#transport.follow('/warm', request, options);
+  }
+
+  verify(request: VerifyRequest, options: WorkOptions<VerifyProgress>): Promise<VerifyReport> {
+    return this.#transport.follow('/verify', request, options);
+  }
+
+  startScrub(): Promise<ScrubStatus> {
+    return this.#transport.call('POST', '/scrub');
+  }
+
+  setOffline(upstream: string, offline: boolean): Promise<UpstreamStatus> {
+    return this.#transport.call('PUT', `/upstreams/${encodeURIComponent(upstream)}/offline`, { offline });
+  }
+
+  /** Comes as soon as the mirror has made the copy. */
+  async backup(signal: AbortSignal): Promise<Backup> {
+    const { body, headers } = await this.#transport.download('/backup', signal);
+    const sizeBytes = Number(headers.get('content-length') ?? Number.NaN);
+    if (!Number.isSafeInteger(sizeBytes)) throw new AdminError('NO_ENTREPOT', 'the backup came without its length');
+    return { sizeBytes, body };
+  }
+}
+
+function queryOf(parameters: Readonly<Record<string, string | number | undefined>>): string {
+  const given = Object.entries(parameters).filter(([, value]) => value !== undefined);
+  const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
+  return query.size === 0 ? '' : `?${query.toString()}`;
+}

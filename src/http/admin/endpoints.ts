@@ -1,0 +1,208 @@
+import type { IncomingMessage } from 'node:http';
+import { parsePlatform } from '../../oci/platform.ts';
+import type { Operations, PurgeTarget } from '../../registry/operations/operations.ts';
+import type { Answer } from '../answer.ts';
+import { backupAnswer } from './backup-answer.ts';
+import {
+  count,
+  countText,
+  flag,
+  type FieldsOf,
+  invalid,
+  optional,
+  otherwise,
+  type Readers,
+  readFields,
+  readQuery,
+  text,
+  texts,
+} from './fields.ts';
+import { jsonAnswer } from './json-answer.ts';
+import { readJson } from './read-json.ts';
+import { acceptsStream, streamAnswer } from './work-stream.ts';
+
+/** A request to one end-point. */
+export interface AdminRequest {
+  readonly message: IncomingMessage;
+  readonly query: URLSearchParams;
+  /** The part of the path that names what it is about; empty where there is none. */
+  readonly name: string;
+}
+
+export type Endpoint = (request: AdminRequest) => Promise<Answer>;
+/** What can be done at each path below `/api/v1`. */
+export type Endpoints = Readonly<Record<string, Readonly<Record<string, Endpoint>>>>;
+
+const PAGE_LIMIT = 1000;
+const DEFAULT_PAGE = 100;
+const MAX_CONCURRENCY = 64;
+
+const limit = otherwise(DEFAULT_PAGE, countText(1, PAGE_LIMIT));
+const dryRun = otherwise(false, flag);
+
+/** The API's end-points. @param temporaryFolder where copies are made before they are sent */
+export function endpointsOf(operations: Operations, temporaryFolder: string): Endpoints {
+  return {
+    ...readingEndpoints(operations),
+    ...pinEndpoints(operations),
+    ...removingEndpoints(operations),
+    ...fetchingEndpoints(operations),
+    ...upkeepEndpoints(operations, temporaryFolder),
+  };
+}
+
+function readingEndpoints(operations: Operations): Endpoints {
+  return {
+    '/status': {
+      GET: async ({ query }) => {
+        readQuery(query, {});
+        return jsonAnswer(await operations.status());
+      },
+    },
+    '/repositories': {
+      GET: async ({ query }) => {
+        const page = readQuery(query, { prefix: optional(text), after: optional(text), limit });
+        return jsonAnswer({ repositories: await operations.repositories(page) });
+      },
+    },
+    '/images': {
+      GET: async ({ query }) => {
+        const page = readQuery(query, { repository: text, after: optional(text), limit });
+        return jsonAnswer({ images: await operations.images(page) });
+      },
+    },
+  };
+}
+
+function pinEndpoints(operations: Operations): Endpoints {
+  const change = (act: (pattern: string) => Promise<void>): Endpoint => {
+    return async (request) => {
+      const { pattern } = await readBody(request, { pattern: text });
+      await act(pattern);
+      return { status: 204, headers: {} };
+    };
+  };
+  return {
+    '/pins': {
+      GET: async ({ query }) => {
+        readQuery(query, {});
+        return jsonAnswer({ pins: await operations.pins() });
+      },
+      POST: change((pattern) => operations.pin(pattern)),
+      DELETE: change((pattern) => operations.unpin(pattern)),
+    },
+  };
+}
+
+function removingEndpoints(operations: Operations): Endpoints {
+  return {
+    '/purge': {
+      POST: async (request) => {
+        const fields = await readBody(request, {
+          image: optional(text),
+          repository: optional(text),
+          upstream: optional(text),
+          dryRun,
+        });
+        const target = targetOf(fields);
+        return workAnswer(request, () => operations.purge(target, { dryRun: fields.dryRun }));
+      },
+    },
+    '/evict': {
+      POST: async (request) => {
+        const target = await readBody(request, { toBytes: count(0, Number.MAX_SAFE_INTEGER), dryRun });
+        return workAnswer(request, () => operations.evict(target));
+      },
+    },
+    '/gc': {
+      POST: async (request) => {
+        const options = await readBody(request, { dryRun });
+        return workAnswer(request, () => operations.collectGarbage(options));
+      },
+    },
+  };
+}
+
+function fetchingEndpoints(operations: Operations): Endpoints {
+  return {
+    '/refresh': {
+      POST: async (request) => {
+        const { image } = await readBody(request, { image: text });
+        return workAnswer(request, async () => ({ refreshed: await operations.refresh(image) }));
+      },
+    },
+    '/warm': {
+      POST: async (request) => {
+        const fields = await readBody(request, {
+          images: texts,
+          platforms: otherwise([], texts),
+          concurrency: optional(count(1, MAX_CONCURRENCY)),
+        });
+        if (fields.images.length === 0) throw invalid('"images" is empty; name at least one');
+        const unknown = fields.platforms.find((platform) => !parsePlatform(platform));
+        if (unknown !== undefined) {
+          throw invalid(`${JSON.stringify(unknown)} is not a platform; write for example linux/amd64 or linux/arm/v7`);
+        }
+        return streamAnswer((options) => operations.warm(fields, options));
+      },
+    },
+  };
+}
+
+function upkeepEndpoints(operations: Operations, temporaryFolder: string): Endpoints {
+  return {
+    '/verify': {
+      POST: async (request) => {
+        const fields = await readBody(request, {
+          image: optional(text),
+          repository: optional(text),
+          bytesPerSecond: optional(count(1, Number.MAX_SAFE_INTEGER)),
+        });
+        if (fields.image !== undefined && fields.repository !== undefined) {
+          throw invalid('give "image" or "repository", not both');
+        }
+        return streamAnswer((options) => operations.verify(fields, options));
+      },
+    },
+    '/scrub': {
+      POST: async (request) => {
+        await readBody(request, {});
+        return jsonAnswer(await operations.startScrub());
+      },
+    },
+    '/upstreams/:name/offline': {
+      PUT: async (request) => {
+        const { offline } = await readBody(request, { offline: flag });
+        return jsonAnswer(await operations.setOffline(request.name, offline));
+      },
+    },
+    '/backup': {
+      GET: async ({ query }) => {
+        readQuery(query, {});
+        return backupAnswer(operations, temporaryFolder);
+      },
+    },
+  };
+}
+
+/** @throws Refusal, OperationError `INVALID` */
+async function readBody<R extends Readers>({ message, query }: AdminRequest, readers: R): Promise<FieldsOf<R>> {
+  // A `?dryRun=true` that is passed over would be the end of what it was to spare.
+  if (query.size > 0) throw invalid('this request takes its fields from a JSON body, not from the URL');
+  return readFields(await readJson(message), readers);
+}
+
+function targetOf(fields: { image?: string; repository?: string; upstream?: string }): PurgeTarget {
+  const { image, repository, upstream } = fields;
+  if ([image, repository, upstream].filter((name) => name !== undefined).length === 1) {
+    if (image !== undefined) return { image };
+    if (repository !== undefined) return { repository };
+    if (upstream !== undefined) return { upstream };
+  }
+  throw invalid('give one of "image", "repository" and "upstream"');
+}
+
+/** Work that may take minutes: who asks for lines is kept awake by them, everyone else gets plain JSON at its end. */
+async function workAnswer({ message }: AdminRequest, work: () => Promise<object>): Promise<Answer> {
+  return acceptsStream(message) ? streamAnswer(work) : jsonAnswer(await work());
+}

@@ -1,0 +1,54 @@
+import type { Database, Statement } from 'better-sqlite3';
+import { openDatabase, translated } from './open-database.ts';
+
+/** What a statement takes: values by position, or an object of named ones. */
+type Bound<Parameters> = Parameters extends unknown[] ? Parameters : [Parameters];
+
+/** The open database, for those who run statements on it. Its errors are MetadataErrors. */
+export class Connection {
+  readonly file: string;
+  readonly database: Database;
+
+  /** @throws MetadataError see {@link openDatabase} */
+  constructor(file: string) {
+    this.file = file;
+    this.database = openDatabase(file);
+  }
+
+  prepare<Parameters extends unknown[] | object, Row = unknown>(sql: string): Statement<Bound<Parameters>, Row> {
+    return this.#prepared<Parameters, Row>(sql);
+  }
+
+  /** A statement whose rows are their first column. */
+  pluck<Parameters extends unknown[] | object, Value>(sql: string): Statement<Bound<Parameters>, Value> {
+    return this.#prepared<Parameters, Value>(sql).pluck();
+  }
+
+  run<Value>(work: () => Value): Value {
+    return translated(this.file, work);
+  }
+
+  /** One transaction; what it wrote survives a power cut. */
+  write<Value>(work: () => Value): Value {
+    return this.run(() => this.database.transaction(work).immediate());
+  }
+
+  /**
+   * One transaction that does not wait for the disk: a power cut may take it back, which is only for what can be done
+   * or found out anew.
+   */
+  writeLazily<Value>(work: () => Value): Value {
+    return this.run(() => {
+      this.database.pragma('synchronous = NORMAL');
+      try {
+        return this.database.transaction(work).immediate();
+      } finally {
+        this.database.pragma('synchronous = FULL');
+      }
+    });
+  }
+
+  #prepared<Parameters, Row>(sql: string): Statement<Bound<Parameters>, Row> {
+    return this.run(() => this.database.prepare<unknown[], Row>(sql)) as unknown as Statement<Bound<Parameters>, Row>;
+  }
+}

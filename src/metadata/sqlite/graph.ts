@@ -1,0 +1,122 @@
+import type { Digest } from '../../oci/digest.ts';
+import type { Connection } from './connection.ts';
+
+/** Content of one repository, by the numbers of both. */
+export interface Node {
+  readonly repositoryId: number;
+  readonly contentId: number;
+}
+
+/** Greater than any id. */
+const NO_ID = Number.MAX_SAFE_INTEGER;
+
+/** The node and what is below it in the repository, linked there or merely named. */
+const PARTS = `
+  WITH RECURSIVE part(id) AS (
+    SELECT :contentId
+    UNION
+    SELECT f.content_id FROM part CROSS JOIN reference f
+    WHERE f.repository_id = :repositoryId AND f.manifest_id = part.id AND f.role <> 'subject'
+    UNION
+    SELECT f.manifest_id FROM part CROSS JOIN reference f INDEXED BY reference_by_subject
+    WHERE f.content_id = part.id AND f.repository_id = :repositoryId AND f.role = 'subject'
+  )`;
+
+/**
+ * What is part of what in a repository: a manifest is above what it lists, and above the manifests whose subject it is.
+ * Upwards it goes step by step, since a shared layer may have a hundred thousand manifests above it.
+ */
+export class Graph {
+  readonly #statements;
+
+  constructor(connection: Connection) {
+    this.#statements = {
+      listerBefore: connection.pluck<Node & { before: number }, number>(`
+        SELECT manifest_id FROM reference INDEXED BY reference_by_content
+        WHERE content_id = :contentId AND repository_id = :repositoryId AND manifest_id < :before AND role <> 'subject'
+        ORDER BY manifest_id DESC LIMIT 1`),
+      linkedSubjects: connection.pluck<Node, number>(`
+        SELECT f.content_id FROM reference f CROSS JOIN repository_content rc
+        WHERE f.repository_id = :repositoryId AND f.manifest_id = :contentId AND f.role = 'subject'
+          AND rc.repository_id = f.repository_id AND rc.content_id = f.content_id`),
+      referrers: connection.pluck<Node, number>(`
+        SELECT manifest_id FROM reference INDEXED BY reference_by_subject
+        WHERE content_id = :contentId AND repository_id = :repositoryId AND role = 'subject'`),
+      listed: connection.pluck<Node, number>(`
+        SELECT DISTINCT content_id FROM reference
+        WHERE repository_id = :repositoryId AND manifest_id = :contentId AND role <> 'subject'`),
+      partsUsedSince: connection.prepare<Node & { usedAt: number }, { id: number; used_at: number }>(`
+        ${PARTS}
+        SELECT part.id, rc.used_at FROM part CROSS JOIN repository_content rc
+        WHERE rc.repository_id = :repositoryId AND rc.content_id = part.id AND rc.used_at > :usedAt
+          AND part.id <> :contentId`),
+      stored: connection.prepare<Node, { digest: Digest; size_bytes: number }>(`
+        ${PARTS}
+        SELECT c.digest, b.size_bytes FROM part CROSS JOIN repository_content rc CROSS JOIN blob b CROSS JOIN content c
+        WHERE rc.repository_id = :repositoryId AND rc.content_id = part.id AND b.content_id = part.id AND c.id = part.id
+        ORDER BY c.digest`),
+      storedBytes: connection.pluck<Node, number>(`
+        ${PARTS}
+        SELECT coalesce(sum(b.size_bytes), 0) FROM part CROSS JOIN repository_content rc CROSS JOIN blob b
+        WHERE rc.repository_id = :repositoryId AND rc.content_id = part.id AND b.content_id = part.id`),
+    };
+  }
+
+  /** What lists it or is its subject and, further up, what has those: nearest branch first, each once, not itself. */
+  *above({ repositoryId, contentId }: Node): Generator<number> {
+    const seen = new Set([contentId]);
+    const branches = [this.#parents(repositoryId, contentId)];
+    for (let branch = branches.at(-1); branch; branch = branches.at(-1)) {
+      const { done, value: id } = branch.next();
+      if (done) branches.pop();
+      else if (!seen.has(id)) {
+        seen.add(id);
+        yield id;
+        branches.push(this.#parents(repositoryId, id));
+      }
+    }
+  }
+
+  /** Does a manifest of the repository list it? */
+  isListed({ repositoryId, contentId }: Node): boolean {
+    return this.#statements.listerBefore.get({ repositoryId, contentId, before: NO_ID }) !== undefined;
+  }
+
+  /** Manifests of the repository whose subject it is. */
+  referrers({ repositoryId, contentId }: Node): number[] {
+    return this.#statements.referrers.all({ repositoryId, contentId });
+  }
+
+  /** What it lists, linked or not. */
+  listed({ repositoryId, contentId }: Node): number[] {
+    return this.#statements.listed.all({ repositoryId, contentId });
+  }
+
+  /** Linked parts, without itself, that were used later than that. */
+  partsUsedSince({ repositoryId, contentId }: Node, usedAt: number): { id: number; used_at: number }[] {
+    return this.#statements.partsUsedSince.all({ repositoryId, contentId, usedAt });
+  }
+
+  /** Stored content of it and its linked parts, in byte order. */
+  stored({ repositoryId, contentId }: Node): { digest: Digest; sizeBytes: number }[] {
+    const rows = this.#statements.stored.all({ repositoryId, contentId });
+    return rows.map((row) => ({ digest: row.digest, sizeBytes: row.size_bytes }));
+  }
+
+  /** Sum of the sizes of {@link stored}. */
+  storedBytes({ repositoryId, contentId }: Node): number {
+    return this.#statements.storedBytes.get({ repositoryId, contentId }) ?? 0;
+  }
+
+  /** Newest manifests first: they are the likeliest to have been used lately. */
+  *#parents(repositoryId: number, contentId: number): Generator<number, undefined> {
+    let before: number | undefined = NO_ID;
+    for (;;) {
+      before = this.#statements.listerBefore.get({ repositoryId, contentId, before });
+      if (before === undefined) break;
+      yield before;
+    }
+    yield* this.#statements.linkedSubjects.all({ repositoryId, contentId });
+    return undefined;
+  }
+}

@@ -1,0 +1,88 @@
+import type { Connection } from './connection.ts';
+import type { Graph, Node } from './graph.ts';
+
+/** A row of `root`. */
+export interface RootRow {
+  readonly content_id: number;
+  readonly used_at: number;
+}
+
+/**
+ * Keeps the `root` table right: whatever a repository has is a root or below one; what has a tag is one.
+ *
+ * References may run in a circle (an index that lists its own subject), so "something is above it" is not enough to be
+ * no root: there must be another root above.
+ */
+export class Roots {
+  readonly #graph: Graph;
+  readonly #statements;
+
+  constructor(connection: Connection, graph: Graph) {
+    this.#graph = graph;
+    this.#statements = {
+      find: connection.prepare<Node, RootRow>(`
+        SELECT content_id, used_at FROM root WHERE repository_id = :repositoryId AND content_id = :contentId`),
+      isTagged: connection.pluck<Node, 1>(
+        'SELECT 1 FROM tag WHERE repository_id = :repositoryId AND content_id = :contentId LIMIT 1',
+      ),
+      add: connection.prepare<Node & { usedAt: number }>(`
+        INSERT INTO root (repository_id, content_id, registry_id, digest, used_at)
+        SELECT :repositoryId, :contentId, r.registry_id, c.digest, coalesce(rc.used_at, :usedAt)
+        FROM repository r CROSS JOIN content c CROSS JOIN repository_content rc
+        WHERE r.id = :repositoryId AND c.id = :contentId AND rc.repository_id = r.id AND rc.content_id = c.id
+        ON CONFLICT DO NOTHING`),
+      keepUse: connection.prepare<Node & { usedAt: number }>(`
+        UPDATE repository_content SET used_at = :usedAt
+        WHERE repository_id = :repositoryId AND content_id = :contentId AND coalesce(used_at, 0) < :usedAt`),
+      touch: connection.prepare<Node & { usedAt: number }>(`
+        UPDATE root SET used_at = :usedAt
+        WHERE repository_id = :repositoryId AND content_id = :contentId AND used_at < :usedAt`),
+      clearSetAside: connection.prepare<Node>(`
+        UPDATE root SET is_set_aside = 0
+        WHERE repository_id = :repositoryId AND content_id = :contentId AND is_set_aside = 1`),
+      remove: connection.prepare<Node>('DELETE FROM root WHERE repository_id = :repositoryId AND content_id = :contentId'),
+    };
+  }
+
+  find({ repositoryId, contentId }: Node): RootRow | undefined {
+    return this.#statements.find.get({ repositoryId, contentId });
+  }
+
+  /** Makes it a root, if it is none. @param usedAt taken if it was never used */
+  add({ repositoryId, contentId }: Node, usedAt: number): void {
+    this.#statements.add.run({ repositoryId, contentId, usedAt });
+  }
+
+  /** It is a root no more if it has no tag and another root is above it. */
+  settle({ repositoryId, contentId }: Node): void {
+    const node = { repositoryId, contentId };
+    const root = this.find(node);
+    if (!root || this.#statements.isTagged.get(node) || !this.isBelowRoot(node)) return;
+    // Its last use is not lost: it counts for the root above, as that of any part does.
+    this.#statements.keepUse.run({ ...node, usedAt: root.used_at });
+    this.#statements.remove.run(node);
+  }
+
+  /** Is it part of a root other than itself? */
+  isBelowRoot(node: Node): boolean {
+    for (const contentId of this.#graph.above(node)) {
+      if (this.find({ repositoryId: node.repositoryId, contentId })) return true;
+    }
+    return false;
+  }
+
+  /** It was used then, if it is a root. */
+  touch({ repositoryId, contentId }: Node, usedAt: number): void {
+    this.#statements.touch.run({ repositoryId, contentId, usedAt });
+  }
+
+  /** A tag has left it: what spoke for passing it over may have gone with that. */
+  tagLeft(node: Node): void {
+    this.#statements.clearSetAside.run({ repositoryId: node.repositoryId, contentId: node.contentId });
+    this.settle(node);
+  }
+
+  remove({ repositoryId, contentId }: Node): void {
+    this.#statements.remove.run({ repositoryId, contentId });
+  }
+}

@@ -1,0 +1,203 @@
+import { ContentError } from '../../content/content-error.ts';
+import type { ContentFile, Ingest, ReadonlyPieces } from '../../content/content-store.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { BypassReason } from '../../telemetry/telemetry.ts';
+import { CodedError } from '../../util/coded-error.ts';
+import { IntervalSet } from '../../util/interval-set.ts';
+import type { DiskBudget } from '../space/disk-budget.ts';
+import { Reservation } from '../space/reservation.ts';
+import { PassingWindow } from './passing-window.ts';
+
+export interface BoundedIngestOptions {
+  readonly budget: DiskBudget;
+  /** Whose quota it counts for. */
+  readonly registry: string;
+  /** What comes from now on is not kept. */
+  readonly onPassing: (reason: BypassReason, sizeBytes: number | undefined) => void;
+}
+
+/** A reader of a {@link BoundedIngest} at an offset that has gone by must begin anew elsewhere. */
+export const CONTENT_PASSED = 'CONTENT_PASSED';
+/** Bytes that cannot be taken now, since what is streamed through comes in order. Those that come in order go on. */
+export const OUT_OF_ORDER = 'OUT_OF_ORDER';
+
+/** Space that is asked for at a time for a blob whose size nobody told. */
+const STEP_BYTES = 8 * 1024 * 1024;
+
+/**
+ * An ingest that keeps to the budget: space is promised before the first byte is written. Where there is none, or where
+ * the disk refuses in the middle, what comes from then on is streamed through: hashed, held for its readers for a moment,
+ * and not kept.
+ */
+export class BoundedIngest implements Ingest {
+  readonly #inner: Ingest;
+  readonly #options: BoundedIngestOptions;
+  readonly #window = new PassingWindow();
+  readonly #passed = new IntervalSet();
+  #reservation: Reservation | undefined;
+  #admission: Promise<void> | undefined;
+  #isPassing: boolean;
+  #endBytes = 0;
+
+  /** @param inner the store's ingest, or one that keeps nothing */
+  constructor(inner: Ingest, options: BoundedIngestOptions, isPassing = false) {
+    this.#inner = inner;
+    this.#options = options;
+    this.#isPassing = isPassing;
+  }
+
+  get digest(): Digest {
+    return this.#inner.digest;
+  }
+
+  get have(): ReadonlyPieces {
+    return this.#inner.have;
+  }
+
+  get totalBytes(): number | undefined {
+    return this.#inner.totalBytes;
+  }
+
+  /** What comes is not kept any more, and has to come in order. */
+  get isPassing(): boolean {
+    return this.#isPassing;
+  }
+
+  /** Could a reader begin at this offset and find everything from there on? */
+  canBeRead(positionBytes: number): boolean {
+    if (!this.#isPassing) return true;
+    const passed = this.#passed.toJSON().find(([, end]) => end > positionBytes);
+    return !passed || this.#window.isAhead(Math.max(positionBytes, passed[0]), this.#endBytes);
+  }
+
+  describe(totalBytes: number, origin: string): void {
+    this.#inner.describe(totalBytes, origin);
+    // Room is made while the first bytes are on their way.
+    if (!this.#isPassing) this.#admission ??= this.#admit(totalBytes);
+  }
+
+  async write(chunks: readonly Uint8Array[], positionBytes: number): Promise<void> {
+    this.#admission ??= this.#isPassing ? Promise.resolve() : this.#admit(undefined);
+    await this.#admission;
+    const lengthBytes = chunks.reduce((sum, { length }) => sum + length, 0);
+    if (!this.#isPassing && (await this.#isCovered(positionBytes + lengthBytes))) {
+      try {
+        await this.#inner.write(chunks, positionBytes);
+        this.#reservation?.wrote(lengthBytes);
+        return;
+      } catch (error) {
+        if (!(error instanceof ContentError)) throw error;
+        this.#startPassing('store');
+      }
+    }
+    await this.#pass(chunks, positionBytes);
+  }
+
+  pass(chunks: readonly Uint8Array[], positionBytes: number): void {
+    this.#inner.pass(chunks, positionBytes);
+  }
+
+  openReader(positionBytes = 0): ContentFile {
+    const file = this.#inner.openReader();
+    const place = this.#window.enter(positionBytes);
+    return {
+      sizeBytes: file.sizeBytes,
+      modifiedAtMs: undefined,
+      read: async (buffer, position) => {
+        const read = await this.#read(file, buffer, position, place.isLeftBehind);
+        this.#window.move(place, position + read);
+        return read;
+      },
+      [Symbol.asyncDispose]: async () => {
+        this.#window.leave(place);
+        await file[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  verify(): Promise<boolean> {
+    return this.#inner.verify();
+  }
+
+  commit(): Promise<void> {
+    return this.#inner.commit();
+  }
+
+  /** Content is stored: its row counts from now on. */
+  settle(): void {
+    this.#reservation?.release();
+    this.#reservation = undefined;
+  }
+
+  async discard(): Promise<void> {
+    await this.#inner.discard();
+    this.#reservation?.release();
+  }
+
+  /** Keeps the pieces for a later one, if they are worth it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isPassing) return this.discard();
+    const keptBytes = this.have.size;
+    await this.#inner[Symbol.asyncDispose]();
+    if (keptBytes > 0 && this.#reservation) {
+      this.#options.budget.park({ digest: this.digest, sizeBytes: keptBytes, atMs: Date.now() });
+    }
+    this.#reservation?.release();
+  }
+
+  async #admit(totalBytes: number | undefined): Promise<void> {
+    const { budget, registry } = this.#options;
+    const haveBytes = this.have.size;
+    // What is there already counts as parked until it is promised as part of the whole.
+    budget.unpark(this.digest);
+    const granted = await budget.reserve(registry, totalBytes ?? Math.max(STEP_BYTES, haveBytes));
+    if (granted instanceof Reservation) {
+      this.#reservation = granted;
+      granted.wrote(haveBytes);
+    } else this.#startPassing(granted);
+  }
+
+  /** Only a blob without a known size can come to the end of what was promised. */
+  async #isCovered(endBytes: number): Promise<boolean> {
+    const reservation = this.#reservation;
+    if (!reservation || this.totalBytes !== undefined) return reservation !== undefined;
+    while (endBytes > reservation.bytes) {
+      const refusal = await this.#options.budget.extend(reservation, STEP_BYTES);
+      if (refusal === undefined) continue;
+      this.#startPassing(refusal);
+      return false;
+    }
+    return true;
+  }
+
+  #startPassing(reason: BypassReason): void {
+    if (this.#isPassing) return;
+    this.#isPassing = true;
+    this.#options.onPassing(reason, this.totalBytes);
+  }
+
+  async #pass(chunks: readonly Uint8Array[], positionBytes: number): Promise<void> {
+    let position = positionBytes;
+    for (const chunk of chunks) {
+      await this.#window.room();
+      if (position !== this.have.endFrom(0))
+        throw new CodedError(OUT_OF_ORDER, 'what is streamed through comes in order');
+      this.#inner.pass([chunk], position);
+      this.#window.add(chunk, position);
+      this.#passed.add(position, position + chunk.length);
+      position += chunk.length;
+      this.#endBytes = position;
+    }
+  }
+
+  async #read(file: ContentFile, buffer: Uint8Array, positionBytes: number, isLeftBehind: boolean): Promise<number> {
+    const fromWindow = this.#window.read(buffer, positionBytes);
+    if (fromWindow !== undefined && !isLeftBehind) return fromWindow;
+    const passed = this.#passed.toJSON().find(([, end]) => end > positionBytes);
+    if (passed && (isLeftBehind || passed[0] <= positionBytes)) {
+      throw new CodedError(CONTENT_PASSED, 'the reader is behind what is kept of this blob');
+    }
+    const length = passed ? Math.min(buffer.length, passed[0] - positionBytes) : buffer.length;
+    return file.read(buffer.subarray(0, length), positionBytes);
+  }
+}

@@ -1,0 +1,218 @@
+import { stat } from 'node:fs/promises';
+import type { MetadataIndex, Root } from '../../metadata/metadata-index.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { parseImageName } from '../../oci/image-name.ts';
+import type { Eviction } from '../space/eviction.ts';
+import type { Pins } from '../space/pins.ts';
+import type { Garbage } from '../upkeep/garbage.ts';
+import type { Scrub } from '../upkeep/scrub.ts';
+import type { Verification, VerificationScope } from '../upkeep/verification.ts';
+import type { Upstreams } from '../upstreams.ts';
+import type { Warmer } from '../warming/warmer.ts';
+import { OperationError } from './operation-error.ts';
+import type {
+  GarbageReport,
+  ImageStatus,
+  Operations,
+  PinStatus,
+  PurgeTarget,
+  RefreshReport,
+  RemovalReport,
+  RepositoryStatus,
+  ScrubStatus,
+  StatusReport,
+  UpstreamStatus,
+  VerifyProgress,
+  VerifyReport,
+  VerifyRequest,
+  WarmProgress,
+  WarmReport,
+  WarmRequest,
+  WorkOptions,
+} from './operations.ts';
+import { pinPattern } from './pin-pattern.ts';
+import type { Purging } from './purging.ts';
+import type { Refreshing } from './refreshing.ts';
+import { RemovalTally } from './removal-tally.ts';
+import type { Status } from './status.ts';
+
+export interface RegistryOperationsOptions {
+  readonly index: MetadataIndex;
+  readonly upstreams: Upstreams;
+  readonly status: Status;
+  readonly pins: Pins;
+  readonly eviction: Eviction;
+  readonly purging: Purging;
+  readonly refreshing: Refreshing;
+  readonly garbage: Garbage;
+  readonly warmer: Warmer;
+  readonly verification: Verification;
+  readonly scrub: Scrub;
+}
+
+/** What is younger than this may be part of a pull that is under way. */
+const GARBAGE_GRACE_MS = 3_600_000;
+const PAGE = 200;
+
+/** {@link Operations} on the running registry: each is done by a part of its own. */
+export class RegistryOperations implements Operations {
+  readonly #options: RegistryOperationsOptions;
+
+  constructor(options: RegistryOperationsOptions) {
+    this.#options = options;
+  }
+
+  status(): Promise<StatusReport> {
+    return this.#options.status.report();
+  }
+
+  async repositories(page: { prefix?: string; after?: string; limit: number }): Promise<RepositoryStatus[]> {
+    const found = await this.#options.index.summarize(page);
+    return found.map(({ repository, tags, roots, sizeBytes, usedAtMs }) => ({
+      repository,
+      tags,
+      images: roots,
+      sizeBytes,
+      ...(usedAtMs !== undefined && { usedAtMs }),
+    }));
+  }
+
+  async images({
+    repository,
+    after,
+    limit,
+  }: {
+    repository: string;
+    after?: string;
+    limit: number;
+  }): Promise<ImageStatus[]> {
+    const { index, pins } = this.#options;
+    const name = this.#repositoryNamed(repository);
+    const roots = await index.listRoots({
+      repository: name,
+      limit,
+      ...(after !== undefined && { after: { repository: name, digest: after } }),
+    });
+    return roots.map((root) => ({
+      repository: root.repository,
+      tags: root.tags,
+      digest: root.digest,
+      sizeBytes: root.sizeBytes,
+      usedAtMs: root.usedAtMs,
+      isPinned: pins.has(root),
+    }));
+  }
+
+  async pins(): Promise<PinStatus[]> {
+    const pins = await this.#options.pins.list();
+    return pins.map(({ pattern, origin, atMs }) => ({ pattern, origin, ...(atMs !== undefined && { atMs }) }));
+  }
+
+  async pin(pattern: string): Promise<void> {
+    await this.#options.pins.add(pinPattern(pattern, this.#options.upstreams));
+  }
+
+  async unpin(pattern: string): Promise<void> {
+    const { pins, upstreams } = this.#options;
+    const wanted = pinPattern(pattern, upstreams);
+    if (await pins.remove(wanted)) return;
+    const isConfigured = (await pins.list()).some((pin) => pin.origin === 'config' && pin.pattern === wanted);
+    const why = isConfigured ? 'it stands in the configuration: remove it there' : 'there is no such pin';
+    throw new OperationError('NOT_FOUND', `${wanted}: ${why}`);
+  }
+
+  purge(target: PurgeTarget, options: { dryRun: boolean }): Promise<RemovalReport> {
+    return this.#options.purging.purge(target, options);
+  }
+
+  refresh(image: string): Promise<RefreshReport[]> {
+    return this.#options.refreshing.refresh(image);
+  }
+
+  async evict({ toBytes, dryRun }: { toBytes: number; dryRun: boolean }): Promise<RemovalReport> {
+    const { eviction, status } = this.#options;
+    const tally = new RemovalTally(dryRun);
+    if (!dryRun) {
+      await eviction.evictTo(toBytes, (roots, freed) => tally.add(roots, freed));
+      return tally.report();
+    }
+    const { contentBytes, inFlightBytes, otherBytes } = await status.disk();
+    let excessBytes = contentBytes + inFlightBytes + otherBytes - toBytes;
+    for await (const root of eviction.candidates()) {
+      if (excessBytes <= 0) break;
+      excessBytes -= root.sizeBytes;
+      tally.add([root], { blobs: 0, bytes: root.sizeBytes });
+    }
+    return tally.report();
+  }
+
+  collectGarbage({ dryRun }: { dryRun: boolean }): Promise<GarbageReport> {
+    return this.#options.garbage.collect({ isDryRun: dryRun, graceMs: GARBAGE_GRACE_MS });
+  }
+
+  warm(request: WarmRequest, options: WorkOptions<WarmProgress>): Promise<WarmReport> {
+    return this.#options.warmer.warm(request, options);
+  }
+
+  async verify(request: VerifyRequest, options: WorkOptions<VerifyProgress>): Promise<VerifyReport> {
+    const { bytesPerSecond } = request;
+    const scope = await this.#scopeOf(request);
+    return this.#options.verification.run(scope, {
+      ...options,
+      ...(bytesPerSecond !== undefined && { bytesPerSecond }),
+    });
+  }
+
+  async startScrub(): Promise<ScrubStatus> {
+    await this.#options.scrub.startNow();
+    return this.#options.status.scrub();
+  }
+
+  async setOffline(upstream: string, isOffline: boolean): Promise<UpstreamStatus> {
+    const { upstreams, status } = this.#options;
+    if (!upstreams.has(upstream)) throw new OperationError('NOT_FOUND', `"${upstream}" is no upstream here`);
+    const site = upstreams.get(upstreams.canonicalName(upstream));
+    site.isOffline = isOffline;
+    return status.upstream(site);
+  }
+
+  async backup(file: string): Promise<{ sizeBytes: number }> {
+    await this.#options.index.backup(file);
+    return { sizeBytes: (await stat(file)).size };
+  }
+
+  async #scopeOf({ image, repository }: VerifyRequest): Promise<VerificationScope> {
+    if (repository !== undefined)
+      return { kind: 'roots', roots: await this.#rootsOf(this.#repositoryNamed(repository)) };
+    if (image === undefined) return { kind: 'everything' };
+    const { index, upstreams } = this.#options;
+    const name = parseImageName(image);
+    const known = name && upstreams.resolve({ path: name.path, namespace: undefined });
+    if (!name || !known) throw new OperationError('INVALID', `"${image}" is no image; write for example debian:12`);
+    const { reference } = name;
+    const digest: Digest | undefined =
+      reference.kind === 'digest' ? reference.digest : (await index.findTag(known.name, reference.tag))?.digest;
+    if (!digest) throw new OperationError('NOT_FOUND', `${image} is not here`);
+    return { kind: 'roots', roots: [{ repository: known.name, digest }] };
+  }
+
+  async #rootsOf(repository: string): Promise<Root[]> {
+    const roots: Root[] = [];
+    let after: Root | undefined;
+    for (;;) {
+      const page = await this.#options.index.listRoots({ repository, limit: PAGE, ...(after && { after }) });
+      roots.push(...page);
+      after = page.at(-1);
+      if (!after) break;
+    }
+    if (roots.length === 0) throw new OperationError('NOT_FOUND', `nothing of ${repository} is here`);
+    return roots;
+  }
+
+  #repositoryNamed(text: string): string {
+    const repository = this.#options.upstreams.resolve({ path: text, namespace: undefined });
+    if (!repository)
+      throw new OperationError('INVALID', `"${text}" is no repository; write for example library/debian`);
+    return repository.name;
+  }
+}

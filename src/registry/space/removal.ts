@@ -1,0 +1,83 @@
+import type { ContentStore } from '../../content/content-store.ts';
+import type { DoomedContent, DoomedIndex, Root, RootIndex } from '../../metadata/metadata-index.ts';
+import type { Telemetry } from '../../telemetry/telemetry.ts';
+import type { KeyedLock } from '../../util/keyed-lock.ts';
+
+export interface RemovalOptions {
+  readonly store: Pick<ContentStore, 'remove'>;
+  readonly index: Pick<RootIndex, 'dropRoots'> & DoomedIndex;
+  /** One at a time for each digest: storing it, and removing it. */
+  readonly locks: KeyedLock;
+  readonly telemetry: Telemetry;
+}
+
+/** Why something is removed. */
+export type RemovalCause = 'evicted' | 'purged' | 'garbage';
+
+/** What was freed. */
+export interface Freed {
+  readonly blobs: number;
+  readonly bytes: number;
+}
+
+/** What was left doomed by a crash is settled in batches of this size. */
+const BATCH = 500;
+
+/**
+ * Takes images out of index and store: first the rows, in one transaction that also notes which files have to go, then
+ * the files. A crash in between leaves files that are noted, and {@link settleAll} removes them at the next start.
+ */
+export class Removal {
+  readonly #options: RemovalOptions;
+
+  constructor(options: RemovalOptions) {
+    this.#options = options;
+  }
+
+  /** Removes images with whatever only they need. */
+  async drop(
+    roots: readonly Pick<Root, 'repository' | 'digest' | 'tags' | 'isManifest'>[],
+    cause: RemovalCause,
+  ): Promise<Freed> {
+    const { index, telemetry } = this.#options;
+    const doomed = await index.dropRoots(roots);
+    if (cause !== 'garbage') {
+      for (const { repository, digest, tags, isManifest } of roots)
+        if (isManifest) telemetry.imageRemoved({ repository, digest, tags, cause });
+    }
+    const freed = await this.#settle(doomed);
+    telemetry.contentRemoved({ ...freed, cause });
+    return freed;
+  }
+
+  /** Removes the files that an earlier run had noted and did not come to remove. */
+  async settleAll(): Promise<Freed> {
+    const freed = { blobs: 0, bytes: 0 };
+    for (;;) {
+      const doomed = await this.#options.index.listDoomed(BATCH);
+      if (doomed.length === 0) return freed;
+      const { blobs, bytes } = await this.#settle(doomed);
+      freed.blobs += blobs;
+      freed.bytes += bytes;
+    }
+  }
+
+  async #settle(doomed: readonly DoomedContent[]): Promise<Freed> {
+    const { store, index, locks } = this.#options;
+    let blobs = 0;
+    let bytes = 0;
+    await Promise.all(
+      doomed.map(({ digest, sizeBytes }) =>
+        locks.run(digest, async () => {
+          // A download may have stored it anew meanwhile.
+          if (!(await index.isDoomed(digest))) return;
+          await store.remove(digest);
+          await index.settleDoomed([digest]);
+          blobs += 1;
+          bytes += sizeBytes;
+        }),
+      ),
+    );
+    return { blobs, bytes };
+  }
+}

@@ -1,0 +1,36 @@
+/** Space that was promised to a download. */
+export class Reservation {
+  readonly registry: string;
+  readonly #onEnd: (reservation: Reservation) => void;
+  #bytes: number;
+  #writtenBytes = 0;
+
+  constructor(registry: string, bytes: number, onEnd: (reservation: Reservation) => void) {
+    this.registry = registry;
+    this.#bytes = bytes;
+    this.#onEnd = onEnd;
+  }
+
+  /** What is promised, as the disk counts it. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** What of it has not come to the disk yet. */
+  get unwrittenBytes(): number {
+    return Math.max(0, this.#bytes - this.#writtenBytes);
+  }
+
+  grow(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  wrote(bytes: number): void {
+    this.#writtenBytes += bytes;
+  }
+
+  /** The space is used by stored content now, or free again. */
+  release(): void {
+    this.#onEnd(this);
+  }
+}

@@ -1,0 +1,64 @@
+import type { ContentStore } from '../../content/content-store.ts';
+import type { MetadataIndex } from '../../metadata/metadata-index.ts';
+import type { Repository } from '../../oci/repository.ts';
+import type { Telemetry } from '../../telemetry/telemetry.ts';
+import type { KeyedLock } from '../../util/keyed-lock.ts';
+import { DiskBudget } from './disk-budget.ts';
+import { Eviction } from './eviction.ts';
+import { PinnedContent } from './pinned-content.ts';
+import { Pins } from './pins.ts';
+import { Removal } from './removal.ts';
+import type { SpaceLimits } from './room.ts';
+
+export interface SpaceOptions {
+  readonly store: ContentStore;
+  readonly index: MetadataIndex;
+  readonly telemetry: Telemetry;
+  readonly locks: KeyedLock;
+  readonly limits: SpaceLimits;
+  /** Patterns of the configuration. */
+  readonly pins: readonly string[];
+  /** Registries whose content nobody could give us again. */
+  readonly hosted: readonly string[];
+  /** Downloads under way. */
+  readonly downloads: () => readonly { readonly repositories: readonly Repository[]; readonly startedAtMs: number }[];
+}
+
+/** The disk: who may write how much, and what goes when it is full. */
+export interface Space {
+  readonly budget: DiskBudget;
+  readonly removal: Removal;
+  readonly pins: Pins;
+  readonly eviction: Eviction;
+}
+
+/** A client asks for an image's manifest this long before its first layer at most. */
+const SAME_PULL_MS = 60_000;
+
+/** Puts the parts together. */
+export function createSpace(options: SpaceOptions): Space {
+  const { store, index, telemetry, locks, limits } = options;
+  const budget = new DiskBudget({ store, index, limits });
+  const removal = new Removal({ store, index, locks, telemetry });
+  const pins = new Pins(index, options.pins);
+  const eviction = new Eviction({
+    store,
+    index,
+    budget,
+    removal,
+    pins,
+    pinned: new PinnedContent(index, pins),
+    telemetry,
+    // An image whose layers are coming in was pulled when their download began, or since.
+    isInFlight: ({ repository, usedAtMs }) =>
+      options
+        .downloads()
+        .some(
+          ({ repositories, startedAtMs }) =>
+            usedAtMs >= startedAtMs - SAME_PULL_MS && repositories.some(({ name }) => name === repository),
+        ),
+    hosted: new Set(options.hosted),
+  });
+  budget.use(eviction);
+  return { budget, removal, pins, eviction };
+}

@@ -1,0 +1,165 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import pLimit from 'p-limit';
+import type { ContentStore, InterruptedIngest } from '../../content/content-store.ts';
+import type { MetadataIndex } from '../../metadata/metadata-index.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { describeError, type Telemetry } from '../../telemetry/telemetry.ts';
+import type { KeyedLock } from '../../util/keyed-lock.ts';
+import type { Blobs } from '../blobs.ts';
+import type { DiskBudget } from '../space/disk-budget.ts';
+import type { Removal } from '../space/removal.ts';
+import type { Upstreams } from '../upstreams.ts';
+
+export interface ReconciliationOptions {
+  readonly store: ContentStore;
+  readonly index: MetadataIndex;
+  readonly upstreams: Upstreams;
+  readonly blobs: Blobs;
+  readonly budget: DiskBudget;
+  readonly removal: Removal;
+  readonly locks: KeyedLock;
+  readonly telemetry: Telemetry;
+}
+
+/** Compared at once before others have their turn. */
+const BATCH = 500;
+const MAX_REPORTED = 100;
+/** Interrupted downloads that go on at the same time: those that clients ask for come at once anyway. */
+const RESUMED_AT_ONCE = 3;
+
+/**
+ * Brings index and disk together after a start: interrupted downloads go on, files that were to be removed go, files that
+ * the index does not know are taken in if they are whole, rows whose file is gone are dropped. It runs beside serving,
+ * which finds out for itself what it needs of this.
+ */
+export class Reconciliation {
+  readonly #options: ReconciliationOptions;
+  #interrupted: readonly InterruptedIngest[] = [];
+  #reportedLosses = 0;
+  #isStopped = false;
+
+  constructor(options: ReconciliationOptions) {
+    this.#options = options;
+  }
+
+  /** Looks at what an earlier run left half done, and counts it. To be called before anything is served. */
+  async prepare(): Promise<void> {
+    const { store, budget } = this.#options;
+    this.#interrupted = await store.interrupted();
+    for (const parked of this.#interrupted) budget.park(parked);
+    await budget.measureDebris();
+  }
+
+  /** Runs once, beside serving; failures are logged, since serving does not depend on it. */
+  async run(): Promise<void> {
+    const { removal, telemetry } = this.#options;
+    try {
+      this.#resumeInterrupted();
+      const { blobs: removed } = await removal.settleAll();
+      telemetry.log.info({ ...(await this.#compare()), removed }, 'index and disk agree');
+    } catch (error) {
+      if (!this.#isStopped) telemetry.log.error(describeError(error), 'reconciliation failed');
+    }
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  #resumeInterrupted(): void {
+    const { blobs, telemetry, upstreams } = this.#options;
+    const limit = pLimit(RESUMED_AT_ONCE);
+    for (const { digest, origin } of this.#interrupted) {
+      const repository = upstreams.repositoryNamed(origin);
+      if (!repository) continue;
+      void limit(async () => {
+        if (this.#isStopped) return;
+        telemetry.log.info({ digest, repository: origin }, 'resuming an interrupted download');
+        try {
+          await blobs.fetch(repository, digest, 'warm');
+        } catch (error) {
+          // What has come stays, and the next client that wants the blob makes it go on.
+          telemetry.log.warn({ digest, repository: origin, ...describeError(error) }, 'an interrupted download waits');
+        }
+      });
+    }
+  }
+
+  /** Walks disk and index side by side, both in order, so that neither has to fit into memory. */
+  async #compare(): Promise<{ onDisk: number; adopted: number; lost: number }> {
+    const rows = this.#rows();
+    let row = (await rows.next()).value;
+    const seen = { onDisk: 0, adopted: 0, lost: 0 };
+    let missing: Digest[] = [];
+    const miss = async (digest: Digest): Promise<void> => {
+      missing.push(digest);
+      if (missing.length < BATCH) return;
+      seen.lost += await this.#dropMissing(missing);
+      missing = [];
+    };
+    for await (const digest of this.#options.store.list()) {
+      if (this.#isStopped) return seen;
+      for (; row && row < digest; row = (await rows.next()).value) await miss(row);
+      if (row === digest) row = (await rows.next()).value;
+      else seen.adopted += await this.#adopt(digest);
+      seen.onDisk += 1;
+      if (seen.onDisk % BATCH === 0) await nextTurn();
+    }
+    for (; row && !this.#isStopped; row = (await rows.next()).value) await miss(row);
+    seen.lost += await this.#dropMissing(missing);
+    return seen;
+  }
+
+  async *#rows(): AsyncGenerator<Digest, undefined> {
+    let after = '';
+    for (;;) {
+      const batch = await this.#options.index.listBlobs(after, BATCH);
+      for (const { digest } of batch) yield digest;
+      const last = batch.at(-1);
+      if (!last) return undefined;
+      after = last.digest;
+      await nextTurn();
+    }
+  }
+
+  /** A file without a row: whole ones are taken in, others are put aside. */
+  async #adopt(digest: Digest): Promise<number> {
+    const { store, index, locks, telemetry } = this.#options;
+    // It may have come into the index since that was read.
+    if ((await index.findBlob('', digest)).isStored) return 0;
+    return locks.run(digest, async () => {
+      if ((await index.findBlob('', digest)).isStored) return 0;
+      const verdict = await store.verify(digest);
+      if (verdict === 'missing') return 0;
+      if (verdict === 'damaged') {
+        await store.quarantine(digest);
+        telemetry.contentLost({ digest, reason: 'a file that the index did not know is damaged', noticed: 'start' });
+        return 0;
+      }
+      await using file = await store.open(digest);
+      if (file) await index.putBlob({ digest, sizeBytes: file.sizeBytes, repositories: [], atMs: Date.now() });
+      telemetry.log.info({ digest }, 'a file that the index did not know was taken in');
+      return 1;
+    });
+  }
+
+  /** Rows without a file, looked at once more with nobody storing or removing them meanwhile. */
+  #dropMissing(digests: readonly Digest[]): Promise<number> {
+    const { store, index, locks, telemetry } = this.#options;
+    return locks.runAll(digests, async () => {
+      const missing: Digest[] = [];
+      for (const digest of digests) {
+        await using file = await store.open(digest);
+        if (!file && (await index.findBlob('', digest)).isStored) missing.push(digest);
+      }
+      if (missing.length > 0) await index.removeBlobs(missing);
+      for (const digest of missing) {
+        this.#reportedLosses += 1;
+        // A disk that is not mounted is told by a hundred lines as well as by a million.
+        if (this.#reportedLosses > MAX_REPORTED) telemetry.metrics.lostContent.inc({ noticed: 'start' });
+        else telemetry.contentLost({ digest, reason: 'no file', noticed: 'start' });
+      }
+      return missing.length;
+    });
+  }
+}

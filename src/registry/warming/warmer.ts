@@ -1,0 +1,192 @@
+import pLimit, { type LimitFunction } from 'p-limit';
+import { parseManifest, type ManifestReference, type ParsedManifest } from '../../oci/manifest.ts';
+import { isForeignLayerType } from '../../oci/media-types.ts';
+import { isWantedPlatform, parsePlatform, type Platform } from '../../oci/platform.ts';
+import { type Reference, referenceText } from '../../oci/reference.ts';
+import type { Repository } from '../../oci/repository.ts';
+import { describeError, type Telemetry } from '../../telemetry/telemetry.ts';
+import type { Blobs } from '../blobs.ts';
+import type { Manifests } from '../manifests.ts';
+import { OperationError } from '../operations/operation-error.ts';
+import type { WarmProgress, WarmReport, WarmRequest, WorkOptions } from '../operations/operations.ts';
+import type { Upstreams } from '../upstreams.ts';
+import { resolveImagePattern } from './image-pattern.ts';
+
+export interface WarmerOptions {
+  readonly manifests: Manifests;
+  readonly blobs: Blobs;
+  readonly upstreams: Upstreams;
+  readonly telemetry: Telemetry;
+}
+
+type Counters = { -readonly [Key in keyof WarmProgress]: WarmProgress[Key] };
+
+/** One image on its way. */
+interface Errand {
+  readonly repository: Repository;
+  readonly platforms: readonly Platform[];
+  readonly limit: LimitFunction;
+  readonly signal: AbortSignal;
+  readonly onBlob: (sizeBytes: number) => void;
+  readonly onBlobDone: (sizeBytes: number, fetchedBytes: number) => void;
+}
+
+const DEFAULT_CONCURRENCY = 3;
+/** Images whose manifests are looked at beside each other. */
+const IMAGES_AT_ONCE = 2;
+/** Indexes of indexes are allowed, endless ones are not. */
+const MAX_DEPTH = 4;
+
+/** Fetches images before anyone asks for them. What is here already is not fetched again, so that it can be repeated. */
+export class Warmer {
+  readonly #options: WarmerOptions;
+
+  constructor(options: WarmerOptions) {
+    this.#options = options;
+  }
+
+  /** @throws OperationError INVALID for a name or a platform that is none; the signal's reason */
+  async warm(request: WarmRequest, { signal, onProgress }: WorkOptions<WarmProgress>): Promise<WarmReport> {
+    const platforms = request.platforms.map(platformNamed);
+    const counters: Counters = { images: 0, imagesDone: 0, blobs: 0, blobsDone: 0, bytes: 0, bytesDone: 0 };
+    const failures: { image: string; error: string }[] = [];
+    let fetchedBytes = 0;
+    const report = () => onProgress({ ...counters });
+    const images = await this.#expand(request.images, failures, signal);
+    counters.images = images.length + failures.length;
+    counters.imagesDone = failures.length;
+    report();
+    const blobLimit = pLimit(request.concurrency ?? DEFAULT_CONCURRENCY);
+    const imageLimit = pLimit(IMAGES_AT_ONCE);
+    await Promise.all(
+      images.map(({ repository, reference }) =>
+        imageLimit(async () => {
+          signal.throwIfAborted();
+          const image = `${repository.name}${reference.kind === 'tag' ? ':' : '@'}${referenceText(reference)}`;
+          const errand: Errand = {
+            repository,
+            platforms,
+            signal,
+            limit: blobLimit,
+            onBlob: (sizeBytes) => {
+              counters.blobs += 1;
+              counters.bytes += sizeBytes;
+              report();
+            },
+            onBlobDone: (sizeBytes, fetched) => {
+              counters.blobsDone += 1;
+              counters.bytesDone += sizeBytes;
+              fetchedBytes += fetched;
+              report();
+            },
+          };
+          const failure = await this.#warmImage(errand, reference);
+          this.#options.telemetry.imageWarmed({ image, ...(failure !== undefined && { error: failure }) });
+          if (failure !== undefined) failures.push({ image, error: describeError(failure).error });
+          counters.imagesDone += 1;
+          report();
+        }),
+      ),
+    );
+    signal.throwIfAborted();
+    return { ...counters, fetchedBytes, failures };
+  }
+
+  /** Names to images: patterns of tags are looked up at their upstreams. */
+  async #expand(
+    names: readonly string[],
+    failures: { image: string; error: string }[],
+    signal: AbortSignal,
+  ): Promise<{ repository: Repository; reference: Reference }[]> {
+    const { upstreams } = this.#options;
+    const patterns = names.map((name) => {
+      const pattern = resolveImagePattern(name, upstreams);
+      if (!pattern)
+        throw new OperationError('INVALID', `"${name}" is no image; write for example debian:12 or ghcr.io/o/app:v1`);
+      return { name, pattern };
+    });
+    const images: { repository: Repository; reference: Reference }[] = [];
+    for (const { name, pattern } of patterns) {
+      const { repository } = pattern;
+      if (pattern.kind === 'one') {
+        images.push({ repository, reference: pattern.reference });
+        continue;
+      }
+      try {
+        const { upstream } = upstreams.get(repository.registry);
+        const tags = await upstream.listTags(repository.path, { purpose: 'warm', signal });
+        const wanted = tags.filter(pattern.matches);
+        if (wanted.length === 0) failures.push({ image: name, error: 'no tag matches' });
+        for (const tag of wanted) images.push({ repository, reference: { kind: 'tag', tag } });
+      } catch (error) {
+        signal.throwIfAborted();
+        failures.push({ image: name, error: describeError(error).error });
+      }
+    }
+    return images;
+  }
+
+  /** @returns what went wrong, if something did */
+  async #warmImage(errand: Errand, reference: Reference): Promise<unknown> {
+    const { manifests, upstreams } = this.#options;
+    try {
+      upstreams.check(errand.repository);
+      let wanted = reference;
+      if (reference.kind === 'tag') {
+        const { now } = await manifests.refresh(errand.repository, reference.tag, 'warm');
+        if (!now) return new Error('the upstream has no such tag');
+        wanted = { kind: 'digest', digest: now };
+      }
+      await this.#warmManifest(errand, wanted, 0);
+      return undefined;
+    } catch (error) {
+      errand.signal.throwIfAborted();
+      return error;
+    }
+  }
+
+  async #warmManifest(errand: Errand, reference: Reference, depth: number): Promise<void> {
+    errand.signal.throwIfAborted();
+    const { repository, platforms } = errand;
+    const { bytes, mediaType, outcome } = await this.#options.manifests.get(repository, reference, 'whole', 'warm');
+    if (!bytes) throw new Error('its manifest has no bytes');
+    if (outcome === 'bypass') throw new Error('there is no room for it');
+    const manifest = parseManifest(bytes, mediaType);
+    if (!manifest.isIndex) return this.#warmBlobs(errand, manifest);
+    if (depth >= MAX_DEPTH) throw new Error('its indexes are nested too deeply');
+    const children = manifest.references.filter(
+      ({ role, platform }) => role === 'manifest' && isWantedPlatform(platform, platforms),
+    );
+    if (children.length === 0 && manifest.references.length > 0) {
+      throw new Error(
+        `it has none of the platforms ${platforms.map(({ os, architecture }) => `${os}/${architecture}`).join(', ')}`,
+      );
+    }
+    for (const { digest } of children) await this.#warmManifest(errand, { kind: 'digest', digest }, depth + 1);
+  }
+
+  async #warmBlobs(errand: Errand, manifest: ParsedManifest): Promise<void> {
+    const { blobs } = this.#options;
+    const wanted = manifest.references.filter(isFetchable);
+    for (const { sizeBytes } of wanted) errand.onBlob(sizeBytes);
+    const outcomes = await Promise.allSettled(
+      wanted.map(({ digest, sizeBytes }) =>
+        errand.limit(async () => {
+          errand.signal.throwIfAborted();
+          errand.onBlobDone(sizeBytes, await blobs.fetch(errand.repository, digest, 'warm'));
+        }),
+      ),
+    );
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+}
+
+function isFetchable({ role, mediaType }: ManifestReference): boolean {
+  return (role === 'config' || role === 'layer') && !isForeignLayerType(mediaType);
+}
+
+function platformNamed(text: string): Platform {
+  const platform = parsePlatform(text);
+  if (!platform) throw new OperationError('INVALID', `"${text}" is no platform; write for example linux/amd64`);
+  return platform;
+}

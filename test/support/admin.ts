@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import pino from 'pino';
+import { Listener } from '../../src/http/listener.ts';
+import { adminListener } from '../../src/http/pages.ts';
+import type { Operations } from '../../src/registry/operations/operations.ts';
+import { Metrics } from '../../src/telemetry/metrics.ts';
+import { Telemetry } from '../../src/telemetry/telemetry.ts';
+import { Secret } from '../../src/util/secret.ts';
+import { type FakeOperations, fakeOperations } from './fake-operations.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+
+/** An admin listener over operations on nothing. */
+export interface TestAdmin extends AsyncDisposable {
+  readonly url: string;
+  readonly operations: FakeOperations;
+  readonly metrics: Metrics;
+  /** Where backups are made. */
+  readonly temporaryFolder: string;
+  /** What was logged. */
+  readonly log: readonly Record<string, unknown>[];
+}
+
+/** Opens a real admin listener on a free port. @param replaced operations that do something else */
+export async function startAdmin({
+  token,
+  ...replaced
+}: Partial<Operations> & { readonly token?: string } = {}): Promise<TestAdmin> {
+  await using opened = new AsyncDisposableStack();
+  const directory = opened.use(await temporaryDirectory());
+  const temporaryFolder = join(directory.path, 'temporary');
+  const operations = fakeOperations(replaced);
+  const metrics = new Metrics('eu-west');
+  const log: Record<string, unknown>[] = [];
+  const lines = new Writable({
+    write(chunk: Buffer, _, done) {
+      log.push(JSON.parse(chunk.toString()) as Record<string, unknown>);
+      done();
+    },
+  });
+  const listener = opened.use(
+    await Listener.open(
+      { host: '127.0.0.1', port: 0 },
+      adminListener(metrics, () => undefined, {
+        operations,
+        token: token === undefined ? undefined : new Secret(token),
+        temporaryFolder,
+        telemetry: new Telemetry(pino({ level: 'debug' }, lines), metrics),
+      }),
+    ),
+  );
+  const cleanup = opened.move();
+  return {
+    url: `http://${listener.address}`,
+    operations,
+    metrics,
+    temporaryFolder,
+    log,
+    [Symbol.asyncDispose]: () => cleanup.disposeAsync(),
+  };
+}

@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest';
+import { seededBytes } from '../support/bytes.ts';
+import { buildImage } from '../support/images.ts';
+import type { Fault } from '../support/origin-faults.ts';
+import { startOrigin } from '../support/origin.ts';
+import { connect, digest, quietTelemetry, readAll, ref } from './connect.ts';
+
+const V1 = ref('v1');
+const SUBJECT = digest(`sha256:${'0'.repeat(64)}`);
+
+describe.concurrent('after a 429', () => {
+  it.each<[string, string | undefined, number, number]>([
+    ['in seconds', '7', 7000, 7000],
+    ['as a date', new Date(Date.now() + 600_000).toUTCString(), 500_000, 600_000],
+    ['as nothing that makes sense', 'soon', 5000, 5000],
+    ['not at all', undefined, 5000, 5000],
+  ])('no request goes out before the time, told %s', async (_, retryAfter, leastMs, mostMs) => {
+    await using origin = await startOrigin();
+    buildImage(origin, 'a', 'v1');
+    origin.fault({ path: 'manifests' }, limited(retryAfter), { times: 1 });
+    const clock = { now: 1000 };
+    await using upstream = connect(origin.url, {}, { now: () => clock.now });
+    const error = await upstream.getManifest('a', V1).catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ code: 'RATE_LIMITED', status: 429 });
+    const { retryAfterMs: waitMs } = error as { retryAfterMs: number };
+    expect(waitMs).toBeGreaterThanOrEqual(leastMs);
+    expect(waitMs).toBeLessThanOrEqual(mostMs);
+
+    clock.now += 1000;
+    const refusal = { code: 'RATE_LIMITED', status: undefined, retryAfterMs: waitMs - 1000 };
+    await expect(upstream.getManifest('a', V1)).rejects.toMatchObject(refusal);
+    await expect(upstream.headManifest('a', V1)).rejects.toMatchObject(refusal);
+    await expect(upstream.getBlob('a', SUBJECT, undefined)).rejects.toMatchObject(refusal);
+    await expect(upstream.headBlob('a', SUBJECT)).rejects.toMatchObject(refusal);
+    await expect(upstream.listTags('a')).rejects.toMatchObject(refusal);
+    await expect(upstream.listReferrers('a', SUBJECT)).rejects.toMatchObject(refusal);
+    clock.now += waitMs - 1001;
+    expect([upstream.mayAsk('miss'), upstream.report().accounts[0]?.blockedForMs]).toEqual([false, 1]);
+    await expect(upstream.getManifest('a', V1)).rejects.toMatchObject({ retryAfterMs: 1 });
+    expect(origin.requestCount()).toBe(1);
+    clock.now += 1;
+    expect([upstream.mayAsk('miss'), upstream.report().accounts[0]?.blockedForMs]).toEqual([true, 0]);
+    expect((await upstream.getManifest('a', V1)).digest).toBeDefined();
+  });
+
+  it('nothing waits for a slot first', async () => {
+    await using origin = await startOrigin();
+    const layer = digest(origin.addBlob(seededBytes(1_000_000, 1)));
+    await using upstream = connect(origin.url, { maxConnections: 1 });
+    await using _blob = await upstream.getBlob('a', layer, undefined);
+    origin.fault({ path: 'manifests' }, limited('60'));
+    await expect(upstream.getManifest('a', V1)).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+    await expect(upstream.getBlob('a', layer, undefined)).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+  });
+
+  it('a login that is under way does not go on', async () => {
+    await using origin = await startOrigin({ auth: { type: 'bearer' } });
+    for (const name of ['a', 'b']) buildImage(origin, name, 'v1');
+    await using upstream = connect(origin.url);
+    await upstream.getManifest('b', V1);
+    origin.fault({ path: '/token' }, { kind: 'delay', ms: 100 }, { times: 1 });
+    const waiting = upstream.getManifest('a', V1);
+    waiting.catch(() => {});
+    await expect.poll(() => origin.tokenRequests.length).toBe(2);
+    origin.fault({ path: '/v2/b/' }, limited('60'));
+    await expect(upstream.getManifest('b', V1)).rejects.toMatchObject({ status: 429 });
+    await expect(waiting).rejects.toMatchObject({ code: 'RATE_LIMITED', status: undefined });
+    expect(origin.requestCount({ path: '/v2/a/' })).toBe(0);
+  });
+
+  it('the telemetry learns who is blocked, what was held back, and when that is over', async () => {
+    await using origin = await startOrigin();
+    buildImage(origin, 'a', 'v1');
+    origin.fault({ path: 'manifests' }, limited('60'), { times: 1 });
+    const clock = { now: 1000 };
+    const telemetry = quietTelemetry();
+    const events: object[] = [];
+    telemetry.rateLimitMoved = (event) => void events.push(event);
+    telemetry.requestHeldBack = (event) => void events.push(event);
+    await using upstream = connect(origin.url, {}, { telemetry, now: () => clock.now });
+    await upstream.getManifest('a', V1).catch(() => {});
+    await upstream.getManifest('a', V1, { purpose: 'warm' }).catch(() => {});
+    clock.now += 60_000;
+    await upstream.getManifest('a', V1);
+    await upstream.getManifest('a', V1);
+    expect(events).toEqual([
+      { upstream: 'origin.test', account: 'anonymous', blockedForMs: 60_000, isAnyLeft: false },
+      { upstream: 'origin.test', purpose: 'warm', reason: 'blocked' },
+      { upstream: 'origin.test', account: 'anonymous', blockedForMs: 0, isAnyLeft: true },
+    ]);
+  });
+
+  it('the circuit breaker takes a refusal neither for a failure nor for a success', async () => {
+    await using origin = await startOrigin();
+    origin.fault({ path: 'manifests/failing' }, { kind: 'delay', ms: 100 }, { times: 4 });
+    origin.fault({ path: 'manifests/failing' }, { kind: 'status', status: 500 }, { times: 5 });
+    origin.fault({ path: 'manifests/limited' }, limited('60'));
+    const clock = { now: 1000 };
+    await using upstream = connect(origin.url, { retries: 0 }, { now: () => clock.now });
+    const failing = Array.from({ length: 4 }, () => upstream.getManifest('a', ref('failing')));
+    const outcomes = Promise.allSettled(failing);
+    await origin.waitForRequests({ path: 'failing' }, 4);
+    await expect(upstream.getManifest('a', ref('limited'))).rejects.toMatchObject({ status: 429 });
+    await outcomes;
+    for (let count = 0; count < 5; count++) {
+      await expect(upstream.getManifest('a', V1)).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+    }
+    expect(upstream.report().isBreakerOpen).toBe(false);
+    clock.now += 60_000;
+    await expect(upstream.getManifest('a', ref('failing'))).rejects.toMatchObject({ code: 'UNAVAILABLE', status: 500 });
+    expect([upstream.report().isBreakerOpen, upstream.mayAsk('miss')]).toEqual([true, false]);
+    clock.now += 1000;
+    expect(upstream.mayAsk('miss')).toBe(true);
+  });
+});
+
+describe.concurrent('a 429 of another host', () => {
+  it('concerns only the request that was redirected there', async () => {
+    await using origin = await startOrigin({ redirectBlobs: { to: 'other' } });
+    const { config } = buildImage(origin, 'a', 'v1');
+    origin.fault({ path: '/storage/' }, limited('60'), { times: 1 });
+    await using upstream = connect(origin.url);
+    const blob = () => upstream.getBlob('a', digest(config), undefined);
+    await expect(blob()).rejects.toMatchObject({ code: 'RATE_LIMITED', status: 429, retryAfterMs: 60_000 });
+    expect([upstream.mayAsk('readAhead'), upstream.report().accounts[0]?.blockedForMs]).toEqual([true, 0]);
+    await upstream.getManifest('a', V1);
+    await using second = await blob();
+    expect((await readAll(second.body)).length).toBeGreaterThan(0);
+  });
+
+  it('blocks the account if that is its token server', async () => {
+    await using origin = await startOrigin({ auth: { type: 'bearer', server: 'other' } });
+    for (const name of ['a', 'b']) buildImage(origin, name, 'v1');
+    const clock = { now: 1000 };
+    await using upstream = connect(origin.url, {}, { now: () => clock.now });
+    await upstream.getManifest('a', V1);
+    origin.fault({ path: '/token' }, limited('30'), { times: 1 });
+    await expect(upstream.getManifest('b', V1)).rejects.toMatchObject({ code: 'RATE_LIMITED', retryAfterMs: 30_000 });
+    const before = origin.requestCount();
+    for (const name of ['a', 'b']) {
+      await expect(upstream.getManifest(name, V1)).rejects.toMatchObject({ code: 'RATE_LIMITED', status: undefined });
+    }
+    expect([origin.requestCount(), origin.tokenRequests.length]).toEqual([before, 2]);
+    clock.now += 30_000;
+    await upstream.getManifest('b', V1);
+  });
+});
+
+function limited(retryAfter?: string): Fault {
+  const headers = retryAfter === undefined ? {} : { 'Retry-After': retryAfter };
+  return { kind: 'status', status: 429, headers, body: '<html>Too Many Requests (HAP429)</html>' };
+}
