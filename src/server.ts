@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Config, ListenAddress, UpstreamConfig } from './config/config.ts';
 import type { NotYetServed } from './config/not-yet-served.ts';
@@ -78,13 +79,11 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
   const readiness = () => (isDraining ? 'shutting down' : undefined);
   const distribution = createDistributionListener(new DistributionApi(registry), telemetry);
   const mirror = opened.use(await openMirror(config, mirrorListener(distribution, readiness), opened, logger));
-  const operator = adminListener({
-    metrics,
-    readiness,
+  const operator = adminListener(metrics, readiness, {
     telemetry,
     operations: registry.operations,
     token: config.admin.token,
-    temporaryFolder: config.storage.path,
+    temporaryFolder: tmpdir(),
   });
   const admin = opened.use(await openListener('admin', config.admin.listen, operator));
   const addresses = { mirror: mirror.address, admin: admin.address };

@@ -4,6 +4,9 @@ import type { ConfigSource } from '../config/load.ts';
 
 const DEFAULT_FILE = 'config.yaml';
 
+/** What `--config` says of itself. */
+export const CONFIG_HELP = 'YAML file (default: $ENTREPOT_CONFIG, else ./config.yaml, else built-in defaults)';
+
 /** Which configuration a command means: `--config`, else ENTREPOT_CONFIG, else ./config.yaml, else the defaults. */
 export async function chooseConfig(option: string | undefined): Promise<ConfigSource> {
   const { env } = process;

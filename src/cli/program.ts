@@ -1,25 +1,56 @@
 import { Command, CommanderError } from 'commander';
-import { checkConfig } from './check-config.ts';
+import { CodedError } from '../util/coded-error.ts';
 import { VERSION } from '../version.ts';
-import { chooseConfig } from './config-file.ts';
+import type { End } from './admin/admin-command.ts';
+import { addBackup } from './commands/backup.ts';
+import { addEvict } from './commands/evict.ts';
+import { addGc } from './commands/gc.ts';
+import { addLs } from './commands/ls.ts';
+import { addOffline } from './commands/offline.ts';
+import { addPins } from './commands/pins.ts';
+import { addPurge } from './commands/purge.ts';
+import { addRefresh } from './commands/refresh.ts';
+import { addScrub } from './commands/scrub.ts';
+import { addStatus } from './commands/status.ts';
+import { addVerify } from './commands/verify.ts';
+import { addWarm } from './commands/warm.ts';
+import { chooseConfig, CONFIG_HELP } from './config-file.ts';
 import { EXIT_CODE } from './exit-code.ts';
-import { serve } from './serve.ts';
 
-const CONFIG_HELP = 'YAML file (default: $ENTREPOT_CONFIG, else ./config.yaml, else built-in defaults)';
+/** What is the user's to put right, in our own words and in the mirror's. */
+const WRONG_USE_CODES: ReadonlySet<string> = new Set(['WRONG_USE', 'INVALID']);
 
 /** Runs one command line. @param argv as Node gives it @returns the exit code */
 export async function runProgram(argv: readonly string[]): Promise<number> {
   let exitCode: number = EXIT_CODE.ok;
+  const end: End = (code) => {
+    exitCode = code;
+  };
   const program = new Command('entrepot')
     .description('Pull-through caching mirror for OCI and Docker registries')
     .version(VERSION)
     .exitOverride();
+  addLocalCommands(program, end);
+  addAdminCommands(program, end);
+  //endQuietlyWithReader();
+  try {
+    await program.parseAsync(argv);
+    return exitCode;
+  } catch (error) {
+    return exitCodeFor(error);
+  }
+}
+
+/** What works on this machine's own files. Loaded late: no other command needs all that is behind them. */
+function addLocalCommands(program: Command, end: End): void {
+  program.commandsGroup('Commands:');
   program
     .command('serve')
     .description('serve the mirror until a signal stops it')
     .option('--config <file>', CONFIG_HELP)
     .action(async (options: { config?: string }) => {
-      exitCode = await serve(await chooseConfig(options.config));
+      const { serve } = await import('./serve.ts');
+      end(await serve(await chooseConfig(options.config)));
     });
   program
     .command('check-config')
@@ -27,14 +58,42 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     .option('--config <file>', CONFIG_HELP)
     .option('--json', 'print JSON for programs', false)
     .action(async (options: { config?: string; json: boolean }) => {
-      exitCode = await checkConfig(await chooseConfig(options.config), options);
+      const { checkConfig } = await import('./check-config.ts');
+      end(await checkConfig(await chooseConfig(options.config), options));
     });
-  try {
-    await program.parseAsync(argv);
-    return exitCode;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODE.ok : EXIT_CODE.wrongUse;
+}
+
+/** What works on a running mirror. */
+function addAdminCommands(program: Command, end: End): void {
+  program.commandsGroup('Commands on a running mirror:');
+  addStatus(program);
+  addLs(program);
+  addWarm(program, end);
+  addRefresh(program, end);
+  addPins(program);
+  addPurge(program, end);
+  addEvict(program);
+  addGc(program);
+  addVerify(program, end);
+  addScrub(program);
+  addOffline(program);
+  addBackup(program, end);
+}
+
+function exitCodeFor(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODE.ok : EXIT_CODE.wrongUse;
+  if (!(error instanceof CodedError)) {
     console.error(error);
     return EXIT_CODE.failed;
   }
+  console.error(`entrepot: ${error.message}`);
+  return WRONG_USE_CODES.has(error.code) ? EXIT_CODE.wrongUse : EXIT_CODE.failed;
+}
+
+/** `entrepot ls | head`: that nobody reads on is no failure. */
+function endQuietlyWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(EXIT_CODE.ok);
+  });
 }

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { MetadataIndex } from '../metadata/metadata-index.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OCI_INDEX } from '../oci/media-types.ts';
@@ -35,11 +36,18 @@ export interface ListingsOptions {
   readonly telemetry: Telemetry;
 }
 
+const MAX_STRANGERS_BYTES = 4 * 1024 * 1024;
+
 /** Tags and referrers as the upstream lists them, kept for when it is away. All errors are RegistryErrors. */
 export class Listings {
   readonly #options: ListingsOptions;
   readonly #patience = new Patience();
   readonly #fetches = new SingleFlight<readonly unknown[]>();
+  /** Lists about what is not here: anyone can ask for any number of them, so they do not come into the index. */
+  readonly #strangers = new LRUCache<string, { body: Uint8Array; validatedAtMs: number }>({
+    maxSize: MAX_STRANGERS_BYTES,
+    sizeCalculation: ({ body }, key) => body.length + key.length,
+  });
 
   constructor(options: ListingsOptions) {
     this.#options = options;
@@ -108,8 +116,11 @@ export class Listings {
   /** An index that refuses costs the copy, not the client its answer. */
   async #keep(list: { repository: string; key: string; about?: Digest }, entries: readonly unknown[]): Promise<void> {
     const { index, telemetry } = this.#options;
+    const body = Buffer.from(JSON.stringify(entries));
+    const atMs = Date.now();
     try {
-      await index.putListing({ ...list, body: Buffer.from(JSON.stringify(entries)), atMs: Date.now() });
+      if (await index.putListing({ ...list, body, atMs })) return;
+      this.#strangers.set(`${list.repository} ${list.key}`, { body, validatedAtMs: atMs });
     } catch (error) {
       telemetry.log.error({ repository: list.repository, key: list.key, ...describeError(error) }, 'list not kept');
     }
@@ -124,7 +135,7 @@ export class Listings {
     const { index, upstreams, telemetry } = this.#options;
     const { isOffline, rules } = upstreams.get(repository.registry);
     const { freshness } = rules.tags(repository);
-    const row = await index.findListing(repository.name, key);
+    const row = (await index.findListing(repository.name, key)) ?? this.#strangers.get(`${repository.name} ${key}`);
     const ageMs = row ? Date.now() - row.validatedAtMs : 0;
     const age = row ? judgeAge(ageMs, freshness) : undefined;
     const cached = row && (JSON.parse(Buffer.from(row.body).toString()) as readonly Entry[]);

@@ -162,7 +162,7 @@ export class Registry implements AsyncDisposable {
     this.#readAhead.stop();
     this.#reconciliation.stop();
     const inBackground = [this.#warmSchedule, this.#scrub, this.#housekeeping, this.#space.eviction];
-    const stopping = inBackground.map((part) => part?.[Symbol.asyncDispose]());
+    const stopping = inBackground.map(async (part) => part?.[Symbol.asyncDispose]());
     // What waits for a download in the background ends with the downloads.
     await this.#fills[Symbol.asyncDispose]();
     await Promise.all(stopping);

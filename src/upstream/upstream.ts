@@ -69,7 +69,7 @@ interface ListingSource {
 
 /** One of an upstream's credentials, or anonymous access, and what is left of its pull rate limit. */
 export interface AccountReport {
-  /** The user's name; undefined for anonymous access. Never a secret. */
+  /** The user's name, `<token>` where there is only an identity token; undefined: anonymous. Never a secret. */
   readonly username: string | undefined;
   /** What the upstream last told (`ratelimit-limit`, `ratelimit-remaining`); undefined: no limit that we know of. */
   readonly limit: number | undefined;

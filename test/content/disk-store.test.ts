@@ -1,8 +1,7 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ContentError } from '../../src/content/content-error.ts';
-import type { ContentStore } from '../../src/content/content-store.ts';
 import { DiskStore } from '../../src/content/disk/disk-store.ts';
 import { Layout } from '../../src/content/disk/layout.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -46,15 +45,31 @@ describe('the disk store, after a crash,', () => {
     await writeFile(join(layout.ingests, 'put-0123456789abcdef.tmp'), 'half a manifest');
 
     const store = await opened.reopen();
-    expect(await store.interrupted()).toEqual([{ digest: kept.digest, origin: 'docker.io/library/app' }]);
+    expect(await store.interrupted()).toMatchObject([{ digest: kept.digest, origin: 'docker.io/library/app' }]);
+    for (const { name } of await store.debris()) await store.removeDebris(name);
     const left = [layout.part(kept.digest), layout.ledger(kept.digest)];
     expect((await readdir(layout.ingests)).map((name) => join(layout.ingests, name)).sort()).toEqual(left.sort());
   });
 
-  test('does not stumble over a folder among the ingests', async () => {
+  test('does not stumble over a folder among the ingests, and leaves it alone', async () => {
     await using opened = await openQuickDiskStore();
-    await mkdir(join(new Layout(opened.path).ingests, 'lost+found'));
+    const { ingests } = new Layout(opened.path);
+    await mkdir(join(ingests, 'lost+found'));
     expect(await opened.store.interrupted()).toEqual([]);
+    expect(await opened.store.debris()).toEqual([]);
+    expect(await readdir(ingests)).toEqual(['lost+found']);
+  });
+
+  test('does not stumble over a folder where the pieces or the ledger of an ingest should be', async () => {
+    await using opened = await openQuickDiskStore();
+    const layout = new Layout(opened.path);
+    const { bytes, digest } = content(100);
+    for (const path of [layout.part(digest), layout.ledger(digest)]) {
+      await mkdir(join(path, 'folder'), { recursive: true });
+      expect(await opened.store.interrupted()).toEqual([]);
+      await using ingest = await opened.store.ingest(digest);
+      await ingestAll(ingest, bytes);
+    }
   });
 
   test('lists content though other files lie among it', async () => {
@@ -144,31 +159,43 @@ describe('the disk store, on a disk that refuses,', () => {
     await expect(DiskStore.open(directory.path)).rejects.toMatchObject({ code: 'STORE_FAILED' });
   });
 
-  test('throws nothing but ContentError when its folders are gone', async () => {
+  test('takes content that cannot be read for damaged, and puts it out of the way', async () => {
     await using opened = await openQuickDiskStore();
-    for (const folder of ['blobs', 'ingest']) await rm(join(opened.path, folder), { recursive: true });
     const { bytes, digest } = content(10);
-    const acts: Record<string, (store: ContentStore) => Promise<unknown>> = {
-      list: (store) => Array.fromAsync(store.list()),
-      interrupted: (store) => store.interrupted(),
-      put: (store) => store.put(digest, bytes),
-      ingest: (store) => store.ingest(digest),
-    };
-    const raw: string[] = [];
-    for (const [name, act] of Object.entries(acts)) {
-      await act(opened.store).catch((error: unknown) => {
-        if (!(error instanceof ContentError)) raw.push(`${name}: ${String(error)}`);
-      });
-    }
-    expect(raw).toEqual([]);
+    // Reading it fails with an errno, as a broken sector does.
+    await mkdir(join(new Layout(opened.path).blob(digest), 'folder'), { recursive: true });
+    await expect(readContent(opened.store, digest)).rejects.toBeInstanceOf(ContentError);
+    expect(await opened.store.verify(digest)).toBe('damaged');
+    await opened.store.quarantine(digest);
+    expect(await opened.store.verify(digest)).toBe('missing');
+    await opened.store.put(digest, bytes);
+    expect(await opened.store.verify(digest)).toBe('intact');
   });
 
-  test('throws nothing but ContentError when content cannot be read', async () => {
+  test('takes content that is cut off while it is verified for damaged', async () => {
     await using opened = await openQuickDiskStore();
-    const { digest } = content(10);
-    // Reading it fails with an errno, as a broken sector does.
-    await mkdir(new Layout(opened.path).blob(digest));
-    await expect(readContent(opened.store, digest)).rejects.toBeInstanceOf(ContentError);
-    await expect(opened.store.verify(digest)).rejects.toBeInstanceOf(ContentError);
+    const { bytes, digest } = content(1_000_000);
+    await opened.store.put(digest, bytes);
+    const verdict = opened.store.verify(digest, { bytesPerSecond: 2_000_000 });
+    await truncate(new Layout(opened.path).blob(digest), 10);
+    expect(await verdict).toBe('damaged');
+  });
+
+  test('leaves no file open when verifying ends', async () => {
+    await using opened = await openQuickDiskStore();
+    const { bytes, digest } = content(1_000_000);
+    await opened.store.put(digest, bytes);
+    const stop = new AbortController();
+    const verdicts = [
+      opened.store.verify(digest),
+      opened.store.verify(digest, { bytesPerSecond: 1, signal: stop.signal }),
+      opened.store.verify(digest, { signal: stop.signal }),
+    ];
+    stop.abort();
+    await Promise.allSettled(verdicts);
+    const open = await Promise.all(
+      (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')),
+    );
+    expect(open.filter((path) => path.startsWith(opened.path))).toEqual([]);
   });
 });

@@ -36,8 +36,8 @@ export function describeBlobIndex(title: string, openIndex: () => Promise<IndexU
 
     test('stores a blob of nothing, and one that belongs nowhere', async () => {
       await put('empty', 0, []);
-      expect(await index.findBlob('', digest('empty'))).toMatchObject({ isStored: true, belongs: false, sizeBytes: 0 });
-      expect(await index.countBlobs()).toEqual({ blobs: 1, sizeBytes: 0 });
+      expect(await index.findBlob('', digest('empty'))).toMatchObject({ isStored: true, sizeBytes: 0 });
+      expect(await index.usage()).toMatchObject({ blobs: 1, diskBytes: 0 });
     });
 
     test('links a blob, stored or not, to a repository', async () => {
@@ -66,9 +66,9 @@ export function describeBlobIndex(title: string, openIndex: () => Promise<IndexU
     test('forgets that a removed blob is stored, and nothing else', async () => {
       await index.putManifest(manifest('m', { references: [reference('layer', 'layer', 100)] }));
       await put('layer', 100);
-      await index.removeBlob(digest('layer'));
-      await index.removeBlob(digest('layer'));
-      await index.removeBlob(digest('unheard'));
+      await index.removeBlobs([digest('layer')]);
+      await index.removeBlobs([digest('layer')]);
+      await index.removeBlobs([digest('unheard')]);
       const row = { isStored: false, belongs: true, sizeBytes: 100, storedAtMs: undefined };
       expect(await index.findBlob(APP, digest('layer'))).toEqual(row);
       await put('layer', 100, [], 5000);
@@ -80,7 +80,7 @@ export function describeBlobIndex(title: string, openIndex: () => Promise<IndexU
       for (const [size, blob] of names.entries()) await put(blob, size);
       await index.linkBlob(APP, digest('only linked'));
       await index.putManifest(manifest('m', { references: [reference('only named')] }));
-      await index.removeBlob(digest('blob 7'));
+      await index.removeBlobs([digest('blob 7')]);
       const expected = [...names.filter((blob) => blob !== 'blob 7').map((blob) => digest(blob)), digest('m')].sort();
       const listed: string[] = [];
       for (let after = ''; ; after = listed.at(-1) ?? '') {
@@ -100,18 +100,18 @@ export function describeBlobIndex(title: string, openIndex: () => Promise<IndexU
           for (const { blob, isPut, seed } of steps) {
             const sizeBytes = blob * 1_000_000_007;
             const name = `counted ${blob}`;
-            if (!isPut) await index.removeBlob(digest(name));
+            if (!isPut) await index.removeBlobs([digest(name)]);
             else if (seed % 2 === 0) await put(name, sizeBytes, []);
             else await index.putManifest(manifest(name, { sizeBytes }));
             if (isPut) model.set(name, sizeBytes);
             else model.delete(name);
           }
-          const sizeBytes = [...model.values()].reduce((sum, size) => sum + size, 0);
-          expect(await index.countBlobs()).toEqual({ blobs: model.size, sizeBytes });
+          const diskBytes = [...model.values()].reduce((sum, size) => sum + Math.ceil(size / 4096) * 4096, 0);
+          expect(await index.usage()).toMatchObject({ blobs: model.size, diskBytes });
         }),
         { numRuns: 25 },
       );
-      expect(await (await opened.reopen()).countBlobs()).toMatchObject({ blobs: model.size });
+      expect(await (await opened.reopen()).usage()).toMatchObject({ blobs: model.size });
     });
   });
 
@@ -121,9 +121,9 @@ export function describeBlobIndex(title: string, openIndex: () => Promise<IndexU
       const { index } = opened;
       const body = Buffer.from([0, 255, 10, 13]);
       expect(await index.findListing(APP, 'tags')).toBe(undefined);
-      await index.putListing(APP, 'tags', Buffer.from('old'), 1);
-      await index.putListing(APP, 'tags', body, 2);
-      await index.putListing(APP, 'referrers', new Uint8Array(), 3);
+      await index.putListing({ repository: APP, key: 'tags', body: Buffer.from('old'), atMs: 1 });
+      await index.putListing({ repository: APP, key: 'tags', body: body, atMs: 2 });
+      await index.putListing({ repository: APP, key: 'referrers', body: new Uint8Array(), atMs: 3 });
       const found = await index.findListing(APP, 'tags');
       expect([Buffer.from(found?.body ?? []), found?.validatedAtMs]).toEqual([body, 2]);
       expect((await index.findListing(APP, 'referrers'))?.body).toHaveLength(0);
@@ -132,7 +132,7 @@ export function describeBlobIndex(title: string, openIndex: () => Promise<IndexU
 
     test('does not make a repository of a listing', async () => {
       await using opened = await openIndex();
-      await opened.index.putListing(APP, 'tags', Buffer.from('[]'), 1);
+      await opened.index.putListing({ repository: APP, key: 'tags', body: Buffer.from('[]'), atMs: 1 });
       expect(await opened.index.listRepositories({ limit: 10 })).toEqual([]);
     });
 

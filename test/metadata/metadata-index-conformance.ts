@@ -77,7 +77,7 @@ export function describeManifestIndex(title: string, openIndex: () => Promise<In
       await index.putManifest(record);
       await index.putManifest({ ...record, tags: ['v2'], atMs: record.atMs + 1 });
       expect(await index.listTags(APP)).toEqual(['v1', 'v2']);
-      expect(await index.countBlobs()).toEqual({ blobs: 1, sizeBytes: 1000 });
+      expect(await index.usage()).toMatchObject({ blobs: 1, diskBytes: 4096 });
     });
 
     test('makes a child of an index a manifest of the repository once its bytes come', async () => {
@@ -92,7 +92,7 @@ export function describeManifestIndex(title: string, openIndex: () => Promise<In
       await index.putManifest(manifest('m', { repository: OTHER, tags: ['v2'] }));
       expect(await index.findTag(OTHER, 'v2')).toMatchObject({ digest: digest('m') });
       expect(await index.findTag(OTHER, 'v1')).toBe(undefined);
-      expect(await index.countBlobs()).toMatchObject({ blobs: 1 });
+      expect(await index.usage()).toMatchObject({ blobs: 1 });
     });
 
     test('moves a tag, and confirms it', async () => {
@@ -126,7 +126,7 @@ export function describeManifestIndex(title: string, openIndex: () => Promise<In
       expect(await index.findManifest(APP, digest('m'))).toBe(undefined);
       expect(await index.findBlob(APP, digest('m'))).toMatchObject({ isStored: false, belongs: false });
       expect(await index.findBlob(APP, digest('early'))).toMatchObject({ belongs: false, sizeBytes: undefined });
-      expect(await index.countBlobs()).toEqual({ blobs: 0, sizeBytes: 0 });
+      expect(await index.usage()).toMatchObject({ blobs: 0, diskBytes: 0 });
       expect(await index.listRepositories({ limit: 10 })).toEqual([]);
       await index.putManifest(manifest('m', { references: [reference('early')], tags: ['v1'] }));
       expect(await index.findTag(APP, 'v1')).toMatchObject({ digest: digest('m') });
@@ -135,7 +135,7 @@ export function describeManifestIndex(title: string, openIndex: () => Promise<In
     test('lets the tags of a manifest disappear with its bytes, and come back with them', async () => {
       const record = manifest('m', { references: [reference('layer')], tags: ['v1'], atMs: 1000 });
       await index.putManifest(record);
-      await index.removeBlob(digest('m'));
+      await index.removeBlobs([digest('m')]);
       expect(await index.findTag(APP, 'v1')).toBe(undefined);
       expect(await index.findManifest(APP, digest('m'))).toBe(undefined);
       expect((await index.findBlob(APP, digest('layer'))).belongs).toBe(true);
@@ -168,7 +168,7 @@ export function describeManifestIndex(title: string, openIndex: () => Promise<In
       const long = digestOf(Buffer.from('x'), 'sha512');
       await index.putManifest(manifest('m', { tags: ['v1'], references: [reference('layer')] }));
       await index.putManifest(manifest('m', { digest: long, tags: ['long'] }));
-      await index.putListing(APP, 'tags', Buffer.from('[]'), 7);
+      await index.putListing({ repository: APP, key: 'tags', body: Buffer.from('[]'), atMs: 7 });
       const again = await opened.reopen();
       expect(await again.findTag(APP, 'v1')).toMatchObject({ digest: digest('m') });
       expect(await again.findTag(APP, 'long')).toMatchObject({ digest: long });
@@ -193,7 +193,7 @@ export function describeManifestIndex(title: string, openIndex: () => Promise<In
       const play = async (one: { act: string; name: string; tag: string; repository: string; atMs: number }) => {
         if (one.act === 'remove') {
           stored.delete(one.name);
-          await index.removeBlob(digest(one.name));
+          await index.removeBlobs([digest(one.name)]);
         } else if (one.act === 'put') {
           await index.putManifest(manifest(one.name, { repository: one.repository, tags: [one.tag], atMs: one.atMs }));
           if (!stored.has(one.name)) stored.set(one.name, one.atMs);

@@ -146,7 +146,7 @@ describe('opening the index', () => {
     const file = join(directory.path, 'index.sqlite');
     await writeFile(file, '');
     await using index = openSqliteFile(file);
-    expect(await index.countBlobs()).toEqual({ blobs: 0, sizeBytes: 0 });
+    expect(await index.usage()).toMatchObject({ blobs: 0, diskBytes: 0 });
   });
 
   test.each([true, false])(
@@ -168,7 +168,8 @@ test('a full disk is INDEX_FULL, and loses nothing that was committed', async ()
   {
     await using index = openSqliteFile(file);
     const fill = async () => {
-      for (; stored < 1000; stored += 1) await index.putListing(APP, `key ${stored}`, seededBytes(20_000, stored), 1);
+      for (; stored < 1000; stored += 1)
+        await index.putListing({ repository: APP, key: `key ${stored}`, body: seededBytes(20_000, stored), atMs: 1 });
     };
     await expect(fill()).rejects.toMatchObject({ code: 'INDEX_FULL' });
     expect(stored).toBeGreaterThan(10);

@@ -147,6 +147,6 @@ function completeConfig(config: object, directory: string): string {
     ...config,
     server: { listen: '127.0.0.1:0', ...given['server'] },
     admin: { listen: '127.0.0.1:0', ...given['admin'] },
-    storage: { path: join(directory, 'data'), ...given['storage'] },
+    storage: { path: join(directory, 'data'), minFree: 0, ...given['storage'] },
   });
 }

@@ -35,7 +35,7 @@ export async function startMirror(origin: Origin, options: MirrorOptions = {}): 
     stringify({
       server: { listen: '127.0.0.1:0', drainTimeout: '2s' },
       admin: { listen: '127.0.0.1:0' },
-      storage: { path: './data' },
+      storage: { path: './data', minFree: 0 },
       upstreams: { 'docker.io': { url: origin.url, default: true, ...options.upstream } },
       ...options.config,
     }),

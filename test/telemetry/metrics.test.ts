@@ -51,7 +51,9 @@ describe('the metrics', () => {
     'process_resident_memory_bytes gauge',
   ])('have %s, with a help text', async (name) => {
     const metrics = new Metrics('eu-west');
-    metrics.observeDisk(() => Promise.resolve({ freeBytes: 1, totalBytes: 2, blobs: 3, sizeBytes: 4 }));
+    metrics.observeDisk(() =>
+      Promise.resolve({ freeBytes: 1, totalBytes: 2, blobs: 3, contentBytes: 4, inFlightBytes: 0 }),
+    );
     const text = await metrics.registry.metrics();
     expect(text).toContain(`# TYPE ${name}\n`);
     expect(text).toMatch(new RegExp(`# HELP ${name.split(' ')[0]} \\S+`));
@@ -60,11 +62,15 @@ describe('the metrics', () => {
   test('tell what the disk holds at the moment of looking, at the first look too', async () => {
     const told = telemetry();
     let blobs = 3;
-    told.metrics.observeDisk(() => Promise.resolve({ freeBytes: 10, totalBytes: 100, blobs, sizeBytes: 70 }));
+    told.metrics.observeDisk(() =>
+      Promise.resolve({ freeBytes: 10, totalBytes: 100, quotaBytes: 90, blobs, contentBytes: 70, inFlightBytes: 5 }),
+    );
     expect(await samples(told)).toEqual(
       expect.arrayContaining([
         'entrepot_blobs 3',
         'entrepot_disk_bytes{what="blobs"} 70',
+        'entrepot_disk_bytes{what="in-flight"} 5',
+        'entrepot_disk_bytes{what="quota"} 90',
         'entrepot_disk_bytes{what="free"} 10',
         'entrepot_disk_bytes{what="total"} 100',
       ]),
@@ -97,14 +103,14 @@ describe('the metrics', () => {
     told.upstreamAnswered({ upstream: 'ghcr.io', kind: 'blob', method: 'GET', status: 206, seconds: 0.1 });
     told.upstreamAnswered({ upstream: 'ghcr.io', kind: 'token', method: 'GET', status: 'TIMEOUT', seconds: 30 });
     told.upstreamReceived('ghcr.io', 5000);
-    told.rateLimitSeen({ upstream: 'ghcr.io', limit: 100, remaining: 99 });
+    told.rateLimitSeen({ upstream: 'ghcr.io', account: 'alice', limit: 100, remaining: 99 });
     told.breakerMoved({ upstream: 'ghcr.io', open: true });
     expect(await samples(told)).toEqual(
       expect.arrayContaining([
         'entrepot_upstream_requests_total{upstream="ghcr.io",kind="blob",status="206"} 1',
         'entrepot_upstream_requests_total{upstream="ghcr.io",kind="token",status="TIMEOUT"} 1',
         'entrepot_upstream_bytes_total{upstream="ghcr.io"} 5000',
-        'entrepot_upstream_rate_limit{upstream="ghcr.io",which="remaining"} 99',
+        'entrepot_upstream_rate_limit{upstream="ghcr.io",account="alice",which="remaining"} 99',
         'entrepot_upstream_breaker_open{upstream="ghcr.io"} 1',
       ]),
     );
@@ -112,16 +118,25 @@ describe('the metrics', () => {
 
   test('count fills that run and that ended', async () => {
     const told = telemetry();
-    const ended = { upstream: 'ghcr.io', repository: 'ghcr.io/a', digest: 'sha256:x', bytes: 10, seconds: 1 };
-    for (let number = 0; number < 3; number += 1) told.fillStarted();
+    const ended = {
+      upstream: 'ghcr.io',
+      repository: 'ghcr.io/a',
+      digest: 'sha256:x',
+      bytes: 10,
+      seconds: 1,
+      isKept: true,
+    };
+    for (let number = 0; number < 4; number += 1) told.fillStarted();
     told.fillEnded({ ...ended, error: undefined });
+    told.fillEnded({ ...ended, isKept: false, error: undefined });
     told.fillEnded({ ...ended, error: new Error('broken') });
     expect(await samples(told)).toEqual(
       expect.arrayContaining([
         'entrepot_fills_running 1',
         'entrepot_fills_total{upstream="ghcr.io",result="stored"} 1',
+        'entrepot_fills_total{upstream="ghcr.io",result="passed"} 1',
         'entrepot_fills_total{upstream="ghcr.io",result="failed"} 1',
-        'entrepot_fill_seconds_count 1',
+        'entrepot_fill_seconds_count 2',
       ]),
     );
   });

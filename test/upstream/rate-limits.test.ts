@@ -6,6 +6,7 @@ import { startOrigin } from '../support/origin.ts';
 import { connect, digest, quietTelemetry, readAll, ref } from './connect.ts';
 
 const V1 = ref('v1');
+const PATIENT = { connectMs: 5000, headersMs: 5000, stallMs: 5000 };
 const SUBJECT = digest(`sha256:${'0'.repeat(64)}`);
 
 describe.concurrent('after a 429', () => {
@@ -53,17 +54,37 @@ describe.concurrent('after a 429', () => {
     await expect(upstream.getBlob('a', layer, undefined)).rejects.toMatchObject({ code: 'RATE_LIMITED' });
   });
 
+  it('what waited for a slot is refused at once, even if the time is short', async () => {
+    await using origin = await startOrigin();
+    const layer = digest(origin.addBlob(seededBytes(1_000_000, 1)));
+    await using upstream = connect(origin.url, { maxConnections: 1 });
+    const running = await upstream.getBlob('a', layer, undefined);
+    const waiting = upstream.getBlob('a', layer, undefined);
+    waiting.catch(() => {});
+    origin.fault({ path: 'manifests' }, limited('2'));
+    const abort = new AbortController();
+    const asking = upstream.getManifest('a', V1, { signal: abort.signal });
+    await expect.poll(() => upstream.mayAsk('miss')).toBe(false);
+    await running[Symbol.asyncDispose]();
+    await expect(waiting).rejects.toMatchObject({ code: 'RATE_LIMITED', status: undefined });
+    abort.abort();
+    await expect(asking).rejects.toMatchObject({ code: 'TIMEOUT' });
+    expect(origin.requestCount()).toBe(2);
+  });
+
   it('a login that is under way does not go on', async () => {
     await using origin = await startOrigin({ auth: { type: 'bearer' } });
     for (const name of ['a', 'b']) buildImage(origin, name, 'v1');
-    await using upstream = connect(origin.url);
+    await using upstream = connect(origin.url, { timeouts: PATIENT });
     await upstream.getManifest('b', V1);
-    origin.fault({ path: '/token' }, { kind: 'delay', ms: 100 }, { times: 1 });
+    const held = Promise.withResolvers<void>();
+    origin.fault({ path: '/token' }, heldAnswer(held.promise, 200, '{"token":"t"}'));
     const waiting = upstream.getManifest('a', V1);
     waiting.catch(() => {});
     await expect.poll(() => origin.tokenRequests.length).toBe(2);
     origin.fault({ path: '/v2/b/' }, limited('60'));
     await expect(upstream.getManifest('b', V1)).rejects.toMatchObject({ status: 429 });
+    held.resolve();
     await expect(waiting).rejects.toMatchObject({ code: 'RATE_LIMITED', status: undefined });
     expect(origin.requestCount({ path: '/v2/a/' })).toBe(0);
   });
@@ -92,19 +113,27 @@ describe.concurrent('after a 429', () => {
 
   it('the circuit breaker takes a refusal neither for a failure nor for a success', async () => {
     await using origin = await startOrigin();
-    origin.fault({ path: 'manifests/failing' }, { kind: 'delay', ms: 100 }, { times: 4 });
-    origin.fault({ path: 'manifests/failing' }, { kind: 'status', status: 500 }, { times: 5 });
+    const held = Promise.withResolvers<void>();
+    origin.fault({ path: 'manifests/failing' }, heldAnswer(held.promise, 500));
     origin.fault({ path: 'manifests/limited' }, limited('60'));
+    const layer = digest(origin.addBlob(seededBytes(1_000_000, 1)));
     const clock = { now: 1000 };
-    await using upstream = connect(origin.url, { retries: 0 }, { now: () => clock.now });
+    await using upstream = connect(
+      origin.url,
+      { retries: 0, maxConnections: 1, timeouts: PATIENT },
+      { now: () => clock.now },
+    );
+    const running = await upstream.getBlob('a', layer, undefined);
+    const waiting = Promise.allSettled(Array.from({ length: 5 }, () => upstream.getBlob('a', layer, undefined)));
     const failing = Array.from({ length: 4 }, () => upstream.getManifest('a', ref('failing')));
     const outcomes = Promise.allSettled(failing);
     await origin.waitForRequests({ path: 'failing' }, 4);
     await expect(upstream.getManifest('a', ref('limited'))).rejects.toMatchObject({ status: 429 });
+    held.resolve();
     await outcomes;
-    for (let count = 0; count < 5; count++) {
-      await expect(upstream.getManifest('a', V1)).rejects.toMatchObject({ code: 'RATE_LIMITED' });
-    }
+    await running[Symbol.asyncDispose]();
+    const refusal = { status: 'rejected', reason: { code: 'RATE_LIMITED', status: undefined } };
+    expect(await waiting).toMatchObject(Array.from({ length: 5 }, () => refusal));
     expect(upstream.report().isBreakerOpen).toBe(false);
     clock.now += 60_000;
     await expect(upstream.getManifest('a', ref('failing'))).rejects.toMatchObject({ code: 'UNAVAILABLE', status: 500 });
@@ -149,4 +178,15 @@ describe.concurrent('a 429 of another host', () => {
 function limited(retryAfter?: string): Fault {
   const headers = retryAfter === undefined ? {} : { 'Retry-After': retryAfter };
   return { kind: 'status', status: 429, headers, body: '<html>Too Many Requests (HAP429)</html>' };
+}
+
+/** An answer that comes when the test says so. */
+function heldAnswer(held: Promise<void>, status: number, body = ''): Fault {
+  return {
+    kind: 'handler',
+    handle: async (_, response) => {
+      await held;
+      response.writeHead(status).end(body);
+    },
+  };
 }

@@ -1,7 +1,8 @@
 import type { WorkOptions } from '../../registry/operations/operations.ts';
 import type { Secret } from '../../util/secret.ts';
+import { printable } from '../output/format.ts';
 import { AdminError } from './admin-error.ts';
-import { jsonLines } from './json-lines.ts';
+import { textLines } from './text-lines.ts';
 
 /** Where a mirror's admin API is, and what it demands. */
 export interface AdminTarget {
@@ -14,6 +15,13 @@ interface SentRequest {
   readonly body?: object | undefined;
   readonly accept?: string;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** A line of an answer that comes while the work goes on; an empty one says that it still does. */
+interface WorkLine {
+  readonly progress?: object;
+  readonly result?: object;
+  readonly error?: { readonly code: string; readonly message: string };
 }
 
 const NDJSON = 'application/x-ndjson';
@@ -29,7 +37,7 @@ const NOBODY_CODES: ReadonlySet<unknown> = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-/** HTTP to a mirror's admin API. All methods throw AdminError, and the signal's reason when it has fired. */
+/** HTTP to a mirror's admin API. All methods throw AdminError, or the signal's reason once it has fired. */
 export class AdminTransport {
   readonly #target: AdminTarget;
 
@@ -41,20 +49,22 @@ export class AdminTransport {
   async call<Result>(method: string, path: string, body?: object): Promise<Result> {
     const signal = AbortSignal.timeout(CALL_TIMEOUT_MS);
     const response = await this.#send(path, { method, body, signal });
-    return response.status === 204 ? (undefined as Result) : await this.#parse<Result>(response);
+    if (response.status === 204) return undefined as Result;
+    return this.#parse(await response.text().catch((error: unknown) => this.#fail(error, signal))) as Result;
   }
 
   /** Work of any length. Without options nobody wants to know how far it is, or to end it. */
   async follow<Result>(path: string, body: object, options?: WorkOptions<never>): Promise<Result> {
     const { signal } = options ?? {};
+    // Lines that come all the time keep what is between here and there from giving up.
     const response = await this.#send(path, { method: 'POST', body, accept: NDJSON, signal });
-    for await (const line of jsonLines(this.#bodyOf(response, signal))) {
-      const { progress, result, error } = line as Line;
+    for await (const line of textLines(this.#bodyOf(response, signal))) {
+      const { progress, result, error } = this.#parse(line) as WorkLine;
       if (result !== undefined) return result as Result;
-      if (error !== undefined) throw new AdminError(error.code, error.message);
+      if (error !== undefined) throw new AdminError(error.code, printable(error.message));
       if (progress !== undefined) options?.onProgress(progress as never);
     }
-    throw this.#lost('it ended before the work did');
+    throw new AdminError('LOST', `the connection to ${this.#name} ended before the work did`);
   }
 
   /** A body of any length. */
@@ -64,59 +74,87 @@ export class AdminTransport {
   }
 
   async #send(path: string, { method = 'GET', body, accept, signal }: SentRequest): Promise<Response> {
-    const { url, token } = this.#target;
+    const { token } = this.#target;
     const headers = new Headers();
     if (accept !== undefined) headers.set('Accept', accept);
     if (body !== undefined) headers.set('Content-Type', 'application/json');
     if (token !== undefined) headers.set('Authorization', `Bearer ${token.reveal()}`);
-    const response = await this.#translate(
-      fetch(`${url.href.replace(/\/$/, '')}/api/v1${path}`, {
-        method,
-        headers,
-        // The token is for this address only.
-        redirect: 'manual',
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-        ...(signal !== undefined && { signal }),
-      }),
-      signal,
-    );
-    if (!response.ok) throw await this.#refusal(response);
-    return response;
+    const response = await fetch(`${this.#name}/api/v1${path}`, {
+      method,
+      headers,
+      // The token is for this address only.
+      redirect: 'manual',
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(signal !== undefined && { signal }),
+    }).catch((error: unknown) => this.#fail(error, signal));
+    if (response.ok) return response;
+    throw this.#refusal(response.status, await response.text().catch((error: unknown) => this.#fail(error, signal)));
   }
 
   async *#bodyOf(response: Response, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
-    const chunks = (response.body ?? new Blob().stream()).values();
-    while (true) {
-      const { done, value } = await this.#translate(chunks.next(), signal);
-      if (done) return;
-      yield value;
-    }
-  }
-
-  async #parse<Result>(response: Response): Promise<Result> {
-    const text = await this.#translate(response.text(), undefined);
     try {
-      return JSON.parse(text) as Result;
-    } catch {
-      throw this.#stranger(response.status);
-    }
-  }
-
-  async #refusal(response: Response): Promise<AdminError> {
-    const { status } = response;
-    if (status === 401) return this.#unauthorized();
-    const text = await response.text().catch(() => '');
-    const error = errorIn(text);
-    // A mirror's other doors say this of every path that they do not have.
-    return error && error.code !== 'UNSUPPORTED' ? new AdminError(error.code, error.message) : this.#stranger(status);
-  }
-
-  async #translate<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
-    try {
-      return await promise;
+      for await (const chunk of response.body ?? []) yield chunk;
     } catch (error) {
-      signal?.throwIfAborted();
-      ...
+      this.#fail(error, signal);
     }
+  }
+
+  #parse(text: string): unknown {
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw this.#stranger('its answer is not JSON');
+    }
+  }
+
+  #refusal(status: number, text: string): AdminError {
+    if (status === 401) {
+      return new AdminError(
+        'UNAUTHORIZED',
+        this.#target.token === undefined
+          ? `${this.#name} demands a token: give it with --token-file FILE or in ENTREPOT_ADMIN_TOKEN`
+          : `${this.#name} refuses the token: it must be that of admin.tokenFile (--token-file FILE)`,
+      );
+    }
+    const error = errorIn(text);
+    // The mirror's other doors say this of every path that they do not have.
+    if (!error || error.code === 'UNSUPPORTED') return this.#stranger(`HTTP ${status}`);
+    return new AdminError(error.code, printable(error.message));
+  }
+
+  #stranger(reason: string): AdminError {
+    const message = `what answers at ${this.#name} is no entrepot's admin listener (${reason}): is the address right? (--admin URL)`;
+    return new AdminError('NO_ENTREPOT', message);
+  }
+
+  /** Throws what fetch failed with in this layer's words. */
+  #fail(error: unknown, signal: AbortSignal | undefined): never {
+    if (signal?.aborted) {
+      if ((signal.reason as Error).name !== 'TimeoutError') throw signal.reason;
+      throw new AdminError('TIMEOUT', `${this.#name} did not answer within ${CALL_TIMEOUT_MS / 1000} seconds`);
+    }
+    // Fetch itself says "fetch failed" or "terminated"; the reason is behind that.
+    const cause = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
+    if (NOBODY_CODES.has(cause.code)) {
+      throw new AdminError('NO_ENTREPOT', `no entrepot answers at ${this.#name}: is it running? (--admin URL)`, {
+        cause,
+      });
+    }
+    throw new AdminError('LOST', `the connection to ${this.#name} broke: ${cause.message}`, { cause });
+  }
+
+  get #name(): string {
+    return this.#target.url.href.replace(/\/$/, '');
+  }
+}
+
+/** The error that an answer tells of, if it is one of a mirror. */
+function errorIn(text: string): { code: string; message: string } | undefined {
+  try {
+    const { errors } = JSON.parse(text) as { errors?: { code?: unknown; message?: unknown }[] };
+    const { code, message } = errors?.[0] ?? {};
+    return typeof code === 'string' && typeof message === 'string' ? { code, message } : undefined;
+  } catch {
+    return undefined;
   }
 }

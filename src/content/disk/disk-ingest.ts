@@ -125,10 +125,7 @@ export class DiskIngest implements Ingest {
 
   pass(chunks: readonly Uint8Array[], positionBytes: number): void {
     this.#refuseIfClosed();
-    const sizeBytes = passBytes(this.#hash, this.#have, chunks, positionBytes);
-    if (sizeBytes === 0) return;
-    this.#hasPassed = true;
-    this.#hashToldBytes = positionBytes + sizeBytes;
+    if (passBytes(this.#hash, this.#have, chunks, positionBytes) > 0) this.#hasPassed = true;
   }
 
   openReader(): ContentFile {

@@ -189,8 +189,9 @@ export class DiskStore implements ContentStore {
     return removeDebris(this.#debrisRules, name);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#hashes[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#quarantining;
+    await this.#hashes[Symbol.asyncDispose]();
   }
 }
 

@@ -21,12 +21,12 @@ export async function hashAtPace(
     for (let position = 0; position < sizeBytes; position += stepBytes) {
       const startedAtMs = performance.now();
       const end = Math.min(sizeBytes, position + stepBytes);
-      await untilAborted(hash.reach(end), signal);
+      await unlessAborted(signal, () => hash.reach(end));
       // A slow disk has used the time already. What it lost is not made good, or it would be read faster later.
       await sleepUntil(startedAtMs + ((end - position) / bytesPerSecond) * 1000, signal);
     }
   }
-  return untilAborted(hash.finish(sizeBytes), signal);
+  return unlessAborted(signal, () => hash.finish(sizeBytes));
 }
 
 async function sleepUntil(atMs: number, signal: AbortSignal | undefined): Promise<void> {
@@ -37,14 +37,15 @@ async function sleepUntil(atMs: number, signal: AbortSignal | undefined): Promis
   }
 }
 
-async function untilAborted<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
-  if (!signal) return promise;
+/** Does not wait for the end of it when the signal fires. */
+async function unlessAborted<Value>(signal: AbortSignal | undefined, act: () => Promise<Value>): Promise<Value> {
+  if (!signal) return act();
   signal.throwIfAborted();
   const aborted = Promise.withResolvers<never>();
   const onAbort = () => aborted.reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    return await Promise.race([promise, aborted.promise]);
+    return await Promise.race([act(), aborted.promise]);
   } finally {
     signal.removeEventListener('abort', onAbort);
   }

@@ -1,7 +1,6 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { BlobRow } from '../metadata-index.ts';
 import type { Connection } from './connection.ts';
-import type { Node } from './graph.ts';
 import { NO_REPOSITORY, type Ids } from './ids.ts';
 import type { Links } from './links.ts';
 import type { Roots } from './roots.ts';
@@ -35,11 +34,21 @@ export class Blobs {
         WHERE c.digest = :digest`),
       add: connection.prepare<[contentId: number, sizeBytes: number, at: number]>(`
         INSERT INTO blob (content_id, size_bytes, stored_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`),
-      remove: connection.prepare<[contentId: number]>('DELETE FROM blob WHERE content_id = ?'),
+      remove: connection.pluck<[contentId: number], number>(
+        'DELETE FROM blob WHERE content_id = ? RETURNING size_bytes',
+      ),
       spare: connection.prepare<[contentId: number]>('DELETE FROM doomed WHERE content_id = ?'),
       isLinked: connection.pluck<[contentId: number], 1>(
         'SELECT 1 FROM repository_content WHERE content_id = ? LIMIT 1',
       ),
+      repositoriesOf: connection.prepare<
+        { digest: string; limit: number },
+        { repository: string; isManifest: number }
+      >(`
+        SELECT r.name AS repository, rc.media_type IS NOT NULL AS isManifest
+        FROM content c CROSS JOIN repository_content rc CROSS JOIN repository r
+        WHERE c.digest = :digest AND rc.content_id = c.id AND r.id = rc.repository_id AND r.id <> 0
+        LIMIT :limit`),
       after: connection.prepare<[after: string, limit: number], { digest: Digest; size_bytes: number }>(`
         SELECT c.digest, b.size_bytes FROM content c CROSS JOIN blob b
         WHERE c.digest > ? AND b.content_id = c.id ORDER BY c.digest LIMIT ?`),
@@ -62,7 +71,7 @@ export class Blobs {
     this.#connection.write(() => {
       const contentId = ids.ensureContent(blob.digest);
       this.store(contentId, sizeBytes, usedAt);
-      for (const name of blob.repositories) {
+      for (const name of blob.repositories.filter((each) => each !== '')) {
         links.addOwn({ repositoryId: ids.ensureRepository(name), contentId }, { sizeBytes, usedAt });
       }
       if (!this.isLinked(contentId)) {
@@ -100,9 +109,9 @@ export class Blobs {
     rows.forgetAll();
   }
 
-  /** In a transaction: its bytes are not in the store, or are to leave it. */
-  removeRow(contentId: number): void {
-    this.#statements.remove.run(contentId);
+  /** In a transaction: its bytes are not in the store, or are to leave it. @returns how many, if they were there */
+  removeRow(contentId: number): number | undefined {
+    return this.#statements.remove.get(contentId);
   }
 
   /** Is it in some repository? */
@@ -113,5 +122,11 @@ export class Blobs {
   list(after: string, limit: number): { digest: Digest; sizeBytes: number }[] {
     const rows = this.#connection.run(() => this.#statements.after.all(after, limit));
     return rows.map((row) => ({ digest: row.digest, sizeBytes: row.size_bytes }));
+  }
+
+  /** Of real repositories, at most so many. */
+  repositoriesOf(digest: Digest, limit: number): { repository: string; isManifest: boolean }[] {
+    const rows = this.#connection.run(() => this.#statements.repositoriesOf.all({ digest, limit }));
+    return rows.map(({ repository, isManifest }) => ({ repository, isManifest: isManifest === 1 }));
   }
 }

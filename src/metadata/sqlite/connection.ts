@@ -1,5 +1,6 @@
 import type { Database, Statement } from 'better-sqlite3';
-import { openDatabase, translated } from './open-database.ts';
+import { openDatabase } from './open-database.ts';
+import { translated } from './translate-error.ts';
 
 /** What a statement takes: values by position, or an object of named ones. */
 type Bound<Parameters> = Parameters extends unknown[] ? Parameters : [Parameters];
@@ -16,12 +17,12 @@ export class Connection {
   }
 
   prepare<Parameters extends unknown[] | object, Row = unknown>(sql: string): Statement<Bound<Parameters>, Row> {
-    return this.#prepared<Parameters, Row>(sql);
+    return this.#prepare(sql) as unknown as Statement<Bound<Parameters>, Row>;
   }
 
   /** A statement whose rows are their first column. */
   pluck<Parameters extends unknown[] | object, Value>(sql: string): Statement<Bound<Parameters>, Value> {
-    return this.#prepared<Parameters, Value>(sql).pluck();
+    return this.#prepare(sql).pluck() as unknown as Statement<Bound<Parameters>, Value>;
   }
 
   run<Value>(work: () => Value): Value {
@@ -48,7 +49,7 @@ export class Connection {
     });
   }
 
-  #prepared<Parameters, Row>(sql: string): Statement<Bound<Parameters>, Row> {
-    return this.run(() => this.database.prepare<unknown[], Row>(sql)) as unknown as Statement<Bound<Parameters>, Row>;
+  #prepare(sql: string): Statement {
+    return this.run(() => this.database.prepare(sql));
   }
 }

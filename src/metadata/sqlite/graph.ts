@@ -45,11 +45,12 @@ export class Graph {
       listed: connection.pluck<Node, number>(`
         SELECT DISTINCT content_id FROM reference
         WHERE repository_id = :repositoryId AND manifest_id = :contentId AND role <> 'subject'`),
-      partsUsedSince: connection.prepare<Node & { usedAt: number }, { id: number; used_at: number }>(`
+      partsUsedSince: connection.prepare<Node & { usedAt: number }, { id: number; usedAt: number }>(`
         ${PARTS}
-        SELECT part.id, rc.used_at FROM part CROSS JOIN repository_content rc
+        SELECT part.id, rc.used_at AS usedAt FROM part CROSS JOIN repository_content rc
         WHERE rc.repository_id = :repositoryId AND rc.content_id = part.id AND rc.used_at > :usedAt
-          AND part.id <> :contentId`),
+          AND part.id <> :contentId
+        ORDER BY rc.used_at DESC`),
       stored: connection.prepare<Node, { digest: Digest; size_bytes: number }>(`
         ${PARTS}
         SELECT c.digest, b.size_bytes FROM part CROSS JOIN repository_content rc CROSS JOIN blob b CROSS JOIN content c
@@ -78,34 +79,34 @@ export class Graph {
   }
 
   /** Does a manifest of the repository list it? */
-  isListed({ repositoryId, contentId }: Node): boolean {
-    return this.#statements.listerBefore.get({ repositoryId, contentId, before: NO_ID }) !== undefined;
+  isListed(node: Node): boolean {
+    return this.#statements.listerBefore.get({ ...node, before: NO_ID }) !== undefined;
   }
 
   /** Manifests of the repository whose subject it is. */
-  referrers({ repositoryId, contentId }: Node): number[] {
-    return this.#statements.referrers.all({ repositoryId, contentId });
+  referrers(node: Node): number[] {
+    return this.#statements.referrers.all(node);
   }
 
   /** What it lists, linked or not. */
-  listed({ repositoryId, contentId }: Node): number[] {
-    return this.#statements.listed.all({ repositoryId, contentId });
+  listed(node: Node): number[] {
+    return this.#statements.listed.all(node);
   }
 
-  /** Linked parts, without itself, that were used later than that. */
-  partsUsedSince({ repositoryId, contentId }: Node, usedAt: number): { id: number; used_at: number }[] {
-    return this.#statements.partsUsedSince.all({ repositoryId, contentId, usedAt });
+  /** Linked parts, without itself, that were used later than that, the last used first. */
+  partsUsedSince(node: Node, usedAt: number): { id: number; usedAt: number }[] {
+    return this.#statements.partsUsedSince.all({ ...node, usedAt });
   }
 
   /** Stored content of it and its linked parts, in byte order. */
-  stored({ repositoryId, contentId }: Node): { digest: Digest; sizeBytes: number }[] {
-    const rows = this.#statements.stored.all({ repositoryId, contentId });
+  stored(node: Node): { digest: Digest; sizeBytes: number }[] {
+    const rows = this.#statements.stored.all(node);
     return rows.map((row) => ({ digest: row.digest, sizeBytes: row.size_bytes }));
   }
 
   /** Sum of the sizes of {@link stored}. */
-  storedBytes({ repositoryId, contentId }: Node): number {
-    return this.#statements.storedBytes.get({ repositoryId, contentId }) ?? 0;
+  storedBytes(node: Node): number {
+    return this.#statements.storedBytes.get(node) ?? 0;
   }
 
   /** Newest manifests first: they are the likeliest to have been used lately. */

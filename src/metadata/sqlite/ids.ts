@@ -4,6 +4,13 @@ import type { Connection } from './connection.ts';
 /** The repository that has what was stored for none. */
 export const NO_REPOSITORY = 0;
 
+/** Of a row `c` of content: is it without bytes, in no repository, and named by no manifest? */
+export const UNNEEDED = `
+  NOT EXISTS (SELECT 1 FROM repository_content rc WHERE rc.content_id = c.id)
+  AND NOT EXISTS (SELECT 1 FROM reference f WHERE f.content_id = c.id)
+  AND NOT EXISTS (SELECT 1 FROM blob b WHERE b.content_id = c.id)
+  AND NOT EXISTS (SELECT 1 FROM doomed d WHERE d.content_id = c.id)`;
+
 /** Small numbers for names and digests. */
 export class Ids {
   readonly #statements;
@@ -17,6 +24,7 @@ export class Ids {
       ),
       content: connection.pluck<[digest: string], number>('SELECT id FROM content WHERE digest = ?'),
       addContent: connection.prepare<[digest: string]>('INSERT INTO content (digest) VALUES (?)'),
+      removeUnneeded: connection.prepare<[id: number]>(`DELETE FROM content AS c WHERE c.id = ? AND ${UNNEEDED}`),
       digest: connection.pluck<[id: number], Digest>('SELECT digest FROM content WHERE id = ?'),
     };
   }
@@ -29,7 +37,7 @@ export class Ids {
   ensureRepository(name: string): number {
     const known = this.repository(name);
     if (known !== undefined) return known;
-    const [registry = ''] = name.split('/', 1);
+    const registry = registryOf(name);
     this.#statements.addRegistry.run(registry);
     return Number(this.#statements.addRepository.run(name, registry).lastInsertRowid);
   }
@@ -46,4 +54,14 @@ export class Ids {
   digest(contentId: number): Digest | undefined {
     return this.#statements.digest.get(contentId);
   }
+
+  /** In a transaction: its row goes if nothing needs it. */
+  removeUnneeded(contentId: number): void {
+    this.#statements.removeUnneeded.run(contentId);
+  }
+}
+
+/** `docker.io/library/nginx` is of `docker.io`. */
+export function registryOf(repository: string): string {
+  return repository.split('/', 1)[0] ?? '';
 }

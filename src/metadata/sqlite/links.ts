@@ -47,19 +47,18 @@ export class Links {
   }
 
   /** The row alone; whoever calls sees to roots and references. */
-  remove({ repositoryId, contentId }: Node): void {
-    this.#statements.remove.run({ repositoryId, contentId });
+  remove(node: Node): void {
+    this.#statements.remove.run(node);
   }
 
   /** @returns false if it was there */
-  #add({ repositoryId, contentId }: Node, sizeBytes: number | null, usedAt: number | null): boolean {
-    const node = { repositoryId, contentId };
+  #add(node: Node, sizeBytes: number | null, usedAt: number | null): boolean {
     if (this.#statements.add.run({ ...node, sizeBytes, usedAt }).changes === 0) {
       if (sizeBytes !== null) this.#statements.setSize.run({ ...node, sizeBytes });
       return false;
     }
-    if (repositoryId !== NO_REPOSITORY) {
-      const nowhere = { repositoryId: NO_REPOSITORY, contentId };
+    if (node.repositoryId !== NO_REPOSITORY) {
+      const nowhere = { repositoryId: NO_REPOSITORY, contentId: node.contentId };
       this.#roots.remove(nowhere);
       this.remove(nowhere);
     }

@@ -41,7 +41,9 @@ export class Manifests {
         WHERE repository_id = :repositoryId AND content_id = :contentId`),
       addReference: connection.prepare<
         [repositoryId: number, manifestId: number, contentId: number, role: ManifestReference['role']]
-      >('INSERT INTO reference (repository_id, manifest_id, content_id, role) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'),
+      >(
+        'INSERT INTO reference (repository_id, manifest_id, content_id, role) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+      ),
       repositoriesAfter: connection.pluck<{ prefix: string; after: string; limit: number }, string>(`
         SELECT name FROM repository r
         WHERE name > :after AND name >= :prefix AND substr(name, 1, length(:prefix)) = :prefix AND r.id <> 0

@@ -1,8 +1,7 @@
-import { accessSync, constants } from 'node:fs';
-import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { MetadataError } from '../metadata-error.ts';
 import { MIGRATIONS } from './migrations.ts';
+import { translated } from './translate-error.ts';
 
 /** Marks the file as ours (SQLite's `PRAGMA application_id`): "entr" in ASCII. */
 const APPLICATION_ID = 0x656e7472;
@@ -45,15 +44,6 @@ export function openDatabase(file: string): Database.Database {
   });
 }
 
-/** Runs a piece of work on the database and gives its errors this layer's words. */
-export function translated<Value>(file: string, work: () => Value): Value {
-  try {
-    return work();
-  } catch (error) {
-    throw translate(file, error);
-  }
-}
-
 /** The version of the schema that the file has; 0 for a new file. */
 function knownVersion(database: Database.Database, file: string): number {
   const version = database.pragma('user_version', { simple: true }) as number;
@@ -82,49 +72,4 @@ function migrate(database: Database.Database, version: number): void {
     })();
   }
   database.pragma('wal_checkpoint(TRUNCATE)');
-}
-
-function translate(file: string, error: unknown): unknown {
-  if (!(error instanceof Database.SqliteError)) {
-    return error instanceof TypeError && error.message.includes('directory does not exist')
-      ? new MetadataError('INDEX_FAILED', `the folder of ${file} does not exist`, { cause: error })
-      : error;
-  }
-  const because = { cause: error };
-  const code = error.code;
-  if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) {
-    return new MetadataError(
-      'INDEX_IN_USE',
-      `${file} is in use by another process: stop it, or give each its own storage.path`,
-      because,
-    );
-  }
-  if (code.startsWith('SQLITE_CORRUPT') || code.startsWith('SQLITE_NOTADB')) {
-    return new MetadataError(
-      'INDEX_CORRUPT',
-      `${file} is damaged or is not an entrepot index (${error.message}): restore it, or move it away to start with an empty one`,
-      because,
-    );
-  }
-  if (/^SQLITE_(?:READONLY|CANTOPEN|PERM)/.test(code) || (code.startsWith('SQLITE_IOERR') && isReadOnly(file))) {
-    return new MetadataError(
-      'INDEX_READ_ONLY',
-      `${file} cannot be written (${error.message}): storage.path must be writable`,
-      because,
-    );
-  }
-  if (code.startsWith('SQLITE_FULL')) {
-    return new MetadataError('INDEX_FULL', `${file} cannot grow: its disk is full`, because);
-  }
-  return new MetadataError('INDEX_FAILED', `${file}: ${error.message}`, because);
-}
-
-/** A read-only file system makes some calls of SQLite fail as if the disk were broken. */
-function isReadOnly(file: string): boolean {
-  try {
-    accessSync(dirname(file), constants.W_OK);
-    return false;
-  } catch {
-    return true;
-  }
 }

@@ -3,8 +3,8 @@ import type { Graph, Node } from './graph.ts';
 
 /** A row of `root`. */
 export interface RootRow {
-  readonly content_id: number;
-  readonly used_at: number;
+  readonly contentId: number;
+  readonly usedAt: number;
 }
 
 /**
@@ -21,9 +21,9 @@ export class Roots {
     this.#graph = graph;
     this.#statements = {
       find: connection.prepare<Node, RootRow>(`
-        SELECT content_id, used_at FROM root WHERE repository_id = :repositoryId AND content_id = :contentId`),
+        SELECT content_id AS contentId, used_at AS usedAt FROM root WHERE repository_id = :repositoryId AND content_id = :contentId`),
       isTagged: connection.pluck<Node, 1>(
-        'SELECT 1 FROM tag WHERE repository_id = :repositoryId AND content_id = :contentId LIMIT 1',
+        'SELECT 1 FROM tag INDEXED BY tag_by_content WHERE repository_id = :repositoryId AND content_id = :contentId LIMIT 1',
       ),
       add: connection.prepare<Node & { usedAt: number }>(`
         INSERT INTO root (repository_id, content_id, registry_id, digest, used_at)
@@ -40,12 +40,14 @@ export class Roots {
       clearSetAside: connection.prepare<Node>(`
         UPDATE root SET is_set_aside = 0
         WHERE repository_id = :repositoryId AND content_id = :contentId AND is_set_aside = 1`),
-      remove: connection.prepare<Node>('DELETE FROM root WHERE repository_id = :repositoryId AND content_id = :contentId'),
+      remove: connection.prepare<Node>(
+        'DELETE FROM root WHERE repository_id = :repositoryId AND content_id = :contentId',
+      ),
     };
   }
 
-  find({ repositoryId, contentId }: Node): RootRow | undefined {
-    return this.#statements.find.get({ repositoryId, contentId });
+  find(node: Node): RootRow | undefined {
+    return this.#statements.find.get(node);
   }
 
   /** Makes it a root, if it is none. @param usedAt taken if it was never used */
@@ -54,12 +56,11 @@ export class Roots {
   }
 
   /** It is a root no more if it has no tag and another root is above it. */
-  settle({ repositoryId, contentId }: Node): void {
-    const node = { repositoryId, contentId };
+  settle(node: Node): void {
     const root = this.find(node);
     if (!root || this.#statements.isTagged.get(node) || !this.isBelowRoot(node)) return;
     // Its last use is not lost: it counts for the root above, as that of any part does.
-    this.#statements.keepUse.run({ ...node, usedAt: root.used_at });
+    this.#statements.keepUse.run({ ...node, usedAt: root.usedAt });
     this.#statements.remove.run(node);
   }
 
@@ -82,7 +83,7 @@ export class Roots {
     this.settle(node);
   }
 
-  remove({ repositoryId, contentId }: Node): void {
-    this.#statements.remove.run({ repositoryId, contentId });
+  remove(node: Node): void {
+    this.#statements.remove.run(node);
   }
 }

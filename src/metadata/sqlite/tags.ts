@@ -50,7 +50,7 @@ export class Tags {
         'DELETE FROM tag WHERE repository_id = ? AND name = ?',
       ),
       removeOf: connection.prepare<Node>(
-        'DELETE FROM tag WHERE repository_id = :repositoryId AND content_id = :contentId',
+        'DELETE FROM tag INDEXED BY tag_by_content WHERE repository_id = :repositoryId AND content_id = :contentId',
       ),
     };
   }
@@ -80,13 +80,13 @@ export class Tags {
   }
 
   /** In a transaction: the same, of a manifest that is known to belong to the repository. */
-  point({ repositoryId, contentId }: Node, tag: string, at: number): void {
+  point(node: Node, tag: string, at: number): void {
     const { roots } = this.#options;
-    const before = this.#statements.target.get(repositoryId, tag);
-    this.#statements.put.run({ repositoryId, contentId, tag, at });
-    if (before === contentId) return;
-    roots.add({ repositoryId, contentId }, at);
-    if (before !== undefined) roots.tagLeft({ repositoryId, contentId: before });
+    const before = this.#statements.target.get(node.repositoryId, tag);
+    this.#statements.put.run({ ...node, tag, at });
+    if (before === node.contentId) return;
+    roots.add(node, at);
+    if (before !== undefined) roots.tagLeft({ ...node, contentId: before });
   }
 
   /** @returns false if there was no such tag */
@@ -109,14 +109,14 @@ export class Tags {
   }
 
   /** Names of the tags that point at it, in byte order. */
-  of({ repositoryId, contentId }: Node): string[] {
-    return this.#statements.namesOf.all({ repositoryId, contentId });
+  of(node: Node): string[] {
+    return this.#statements.namesOf.all(node);
   }
 
   /** In a transaction: its tags go. @returns their names */
-  removeOf({ repositoryId, contentId }: Node): string[] {
-    const names = this.of({ repositoryId, contentId });
-    if (names.length > 0) this.#statements.removeOf.run({ repositoryId, contentId });
+  removeOf(node: Node): string[] {
+    const names = this.of(node);
+    if (names.length > 0) this.#statements.removeOf.run(node);
     return names;
   }
 }

@@ -80,14 +80,15 @@ export const VERSION_2 = `
   CREATE INDEX reference_by_content ON reference(content_id, repository_id, manifest_id);
   CREATE INDEX reference_by_subject ON reference(content_id, repository_id, manifest_id) WHERE role = 'subject';
 
+  -- No foreign key from here or from listings to repository_content: SQLite would look the other way round through all
+  -- tags of the repository whenever content goes.
   CREATE TABLE tag (
-    repository_id INTEGER NOT NULL,
+    repository_id INTEGER NOT NULL REFERENCES repository(id),
     name TEXT NOT NULL,
     content_id INTEGER NOT NULL,
     validated_at INTEGER NOT NULL,
     moved_at INTEGER NOT NULL,
-    PRIMARY KEY (repository_id, name),
-    FOREIGN KEY (repository_id, content_id) REFERENCES repository_content(repository_id, content_id)
+    PRIMARY KEY (repository_id, name)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX tag_by_content ON tag(repository_id, content_id);
 
@@ -118,8 +119,7 @@ export const VERSION_2 = `
     about_id INTEGER,
     body BLOB NOT NULL,
     validated_at INTEGER NOT NULL,
-    PRIMARY KEY (repository_id, key),
-    FOREIGN KEY (repository_id, about_id) REFERENCES repository_content(repository_id, content_id)
+    PRIMARY KEY (repository_id, key)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX listing_by_content ON listing(repository_id, about_id);
 

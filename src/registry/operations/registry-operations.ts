@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
-import type { MetadataIndex, Root } from '../../metadata/metadata-index.ts';
+import type { MetadataIndex, RepositorySummary, Root } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseImageName } from '../../oci/image-name.ts';
 import type { Eviction } from '../space/eviction.ts';
-import type { Pins } from '../space/pins.ts';
+import type { Pin, Pins } from '../space/pins.ts';
 import type { Garbage } from '../upkeep/garbage.ts';
 import type { Scrub } from '../upkeep/scrub.ts';
 import type { Verification, VerificationScope } from '../upkeep/verification.ts';
@@ -67,14 +67,7 @@ export class RegistryOperations implements Operations {
   }
 
   async repositories(page: { prefix?: string; after?: string; limit: number }): Promise<RepositoryStatus[]> {
-    const found = await this.#options.index.summarize(page);
-    return found.map(({ repository, tags, roots, sizeBytes, usedAtMs }) => ({
-      repository,
-      tags,
-      images: roots,
-      sizeBytes,
-      ...(usedAtMs !== undefined && { usedAtMs }),
-    }));
+    return (await this.#options.index.summarize(page)).map(repositoryStatus);
   }
 
   async images({
@@ -104,8 +97,7 @@ export class RegistryOperations implements Operations {
   }
 
   async pins(): Promise<PinStatus[]> {
-    const pins = await this.#options.pins.list();
-    return pins.map(({ pattern, origin, atMs }) => ({ pattern, origin, ...(atMs !== undefined && { atMs }) }));
+    return (await this.#options.pins.list()).map(pinStatus);
   }
 
   async pin(pattern: string): Promise<void> {
@@ -215,4 +207,12 @@ export class RegistryOperations implements Operations {
       throw new OperationError('INVALID', `"${text}" is no repository; write for example library/debian`);
     return repository.name;
   }
+}
+
+function repositoryStatus({ repository, tags, roots, sizeBytes, usedAtMs }: RepositorySummary): RepositoryStatus {
+  return { repository, tags, images: roots, sizeBytes, ...(usedAtMs !== undefined && { usedAtMs }) };
+}
+
+function pinStatus({ pattern, origin, atMs }: Pin): PinStatus {
+  return { pattern, origin, ...(atMs !== undefined && { atMs }) };
 }

@@ -47,6 +47,7 @@ export class Reconciliation {
     const { store, budget } = this.#options;
     this.#interrupted = await store.interrupted();
     for (const parked of this.#interrupted) budget.park(parked);
+    for (const { kind, name } of await store.debris()) if (kind === 'temporary') await store.removeDebris(name);
     await budget.measureDebris();
   }
 

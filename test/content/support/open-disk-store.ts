@@ -10,7 +10,7 @@ export interface OpenedDiskStore extends StoreUnderTest {
   reopen(): Promise<DiskStore>;
 }
 
-/** Opens a disk store on a disk of its own in memory, where making its 512 folders takes little time. */
+/** Opens a disk store on a disk of its own in memory, where syncing takes no time. */
 export async function openQuickDiskStore(): Promise<OpenedDiskStore> {
   await using opened = new AsyncDisposableStack();
   const disk = opened.use(await mountSmallDisk(32 * 1024 * 1024));

@@ -1,0 +1,74 @@
+import type { ListenAddress } from '../../config/config.ts';
+import { CodedError } from '../../util/coded-error.ts';
+import { Secret } from '../../util/secret.ts';
+import { WrongUse } from '../wrong-use.ts';
+import type { AdminTarget } from './admin-transport.ts';
+
+/** What a command line says of the mirror it means. */
+export interface TargetOptions {
+  readonly admin?: string;
+  readonly tokenFile?: string;
+  readonly config?: string;
+}
+
+const TOKEN_LIMIT_BYTES = 64 * 1024;
+// RFC 6750 section 2.1, b64token.
+const BEARER_TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
+
+/**
+ * Which mirror a command means: that of `--admin` or ENTREPOT_ADMIN, else that of the configuration. Its token is in
+ * `--token-file` or ENTREPOT_ADMIN_TOKEN; the configuration's own token goes to the configuration's own address only.
+ * @throws WrongUse
+ */
+export async function chooseTarget(options: TargetOptions, env: NodeJS.ProcessEnv = process.env): Promise<AdminTarget> {
+  const token = await tokenOf(options, env);
+  // What is said on the command line counts before what the environment says.
+  const named = options.admin ?? (options.config === undefined ? env['ENTREPOT_ADMIN'] || undefined : undefined);
+  if (named !== undefined) return { url: parseAdminUrl(named), ...(token && { token }) };
+  const { listen, token: configured } = await adminConfig(options.config);
+  const known = token ?? configured;
+  return { url: urlOf(listen), ...(known && { token: known }) };
+}
+
+/** Reads `http://host:5001` or `host:5001`. @throws WrongUse */
+function parseAdminUrl(text: string): URL {
+  const url = URL.parse(/^[a-z]+:\/\//i.test(text) ? text : `http://${text}`);
+  if (!url || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '' || url.search || url.hash) {
+    throw new WrongUse(`"${text}" is not an address of an admin listener; write for example http://127.0.0.1:5001`);
+  }
+  return url;
+}
+
+/** Where to reach what listens there from the same machine. */
+function urlOf({ host, port }: ListenAddress): URL {
+  if (port === 0)
+    throw new WrongUse('admin.listen leaves the port to the system: say where the mirror is (--admin URL)');
+  const name = host === undefined || host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return new URL(`http://${name.includes(':') ? `[${name}]` : name}:${port}`);
+}
+
+async function tokenOf({ tokenFile }: TargetOptions, env: NodeJS.ProcessEnv): Promise<Secret | undefined> {
+  const { ENTREPOT_ADMIN_TOKEN: given } = env;
+  if (tokenFile === undefined) return given ? checkToken(given, 'ENTREPOT_ADMIN_TOKEN') : undefined;
+  const { readTextFile } = await import('../../config/read-text-file.ts');
+  const content = await readTextFile(tokenFile, TOKEN_LIMIT_BYTES);
+  if ('problem' in content) throw new WrongUse(`--token-file ${tokenFile}: ${content.problem}`);
+  return checkToken(content.text.replace(/\r?\n$/, ''), tokenFile);
+}
+
+function checkToken(token: string, place: string): Secret {
+  if (!BEARER_TOKEN.test(token)) throw new WrongUse(`${place} does not hold a bearer token`);
+  return new Secret(token);
+}
+
+/** Loaded late: a command that is told where the mirror is needs no configuration. */
+async function adminConfig(file: string | undefined): Promise<{ listen: ListenAddress; token?: Secret }> {
+  const { chooseConfig } = await import('../config-file.ts');
+  const { loadConfig } = await import('../../config/load.ts');
+  try {
+    return (await loadConfig(await chooseConfig(file))).admin;
+  } catch (error) {
+    if (!(error instanceof CodedError)) throw error;
+    throw new WrongUse(`${error.message}\n(--admin URL does without the configuration)`);
+  }
+}

@@ -1,0 +1,43 @@
+import { Blobs } from './blobs.ts';
+import type { Connection } from './connection.ts';
+import { Doomed } from './doomed.ts';
+import { Graph } from './graph.ts';
+import { Ids } from './ids.ts';
+import { Links } from './links.ts';
+import { Listings } from './listings.ts';
+import { Manifests } from './manifests.ts';
+import { Notes } from './notes.ts';
+import { OldestRoots } from './oldest-roots.ts';
+import { Removal } from './removal.ts';
+import { RootLists } from './root-lists.ts';
+import { Roots } from './roots.ts';
+import { RowCache } from './row-cache.ts';
+import { Sums } from './sums.ts';
+import { Sweep } from './sweep.ts';
+import { Tags } from './tags.ts';
+import { Uses } from './uses.ts';
+
+/** What the index consists of. */
+export type IndexParts = ReturnType<typeof connectParts>;
+
+/** Puts the parts of the index together, on one connection. */
+export function connectParts(connection: Connection, { onFlushError }: { onFlushError: (error: unknown) => void }) {
+  const rows = new RowCache();
+  const ids = new Ids(connection);
+  const graph = new Graph(connection);
+  const roots = new Roots(connection, graph);
+  const links = new Links(connection, graph, roots);
+  const tags = new Tags(connection, { ids, roots, rows });
+  const blobs = new Blobs(connection, { ids, links, roots, rows });
+  const doomed = new Doomed(connection, ids);
+  const removal = new Removal(connection, { ids, graph, roots, links, tags, blobs, doomed, rows });
+  const manifests = new Manifests(connection, { ids, links, roots, blobs, tags, rows });
+  const listings = new Listings(connection, ids);
+  const notes = new Notes(connection);
+  const sums = new Sums(connection);
+  const sweep = new Sweep(connection);
+  const uses = new Uses(connection, { roots, onFlushError });
+  const lists = new RootLists(connection, { ids, graph, roots, tags, uses });
+  const oldest = new OldestRoots(connection, { graph, roots, lists, uses });
+  return { tags, manifests, blobs, listings, uses, lists, oldest, removal, doomed, sums, sweep, notes };
+}

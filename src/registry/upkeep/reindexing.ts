@@ -1,0 +1,125 @@
+import type { ContentStore } from '../../content/content-store.ts';
+import type { MetadataIndex } from '../../metadata/metadata-index.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { ManifestInvalidError, parseManifest, type ParsedManifest } from '../../oci/manifest.ts';
+
+/** What could be read of a lost index. */
+export interface SalvagedNames {
+  readonly tags: readonly { readonly repository: string; readonly tag: string; readonly digest: Digest }[];
+  readonly manifests: readonly { readonly repository: string; readonly digest: Digest; readonly mediaType: string }[];
+  readonly pins: readonly string[];
+}
+
+/** What was rebuilt, and what could not be. */
+export interface ReindexReport {
+  readonly blobs: number;
+  readonly bytes: number;
+  readonly manifests: number;
+  readonly repositories: number;
+  readonly tags: number;
+  readonly pins: number;
+  /** Files that are not what their name says; they were put aside. */
+  readonly damaged: readonly string[];
+  /** Manifests of which no repository is known: they are used again when a client asks for them by name. */
+  readonly namelessManifests: number;
+  /** Tags whose manifest is not in the store. */
+  readonly lostTags: readonly string[];
+}
+
+export interface ReindexOptions {
+  readonly store: ContentStore;
+  /** An empty one. */
+  readonly index: MetadataIndex;
+  readonly names: SalvagedNames;
+  /** Hash every file; otherwise only manifests are looked at. */
+  readonly verify: boolean;
+  /** What is larger is no manifest. */
+  readonly manifestLimitBytes: number;
+  readonly onProgress: (blobs: number) => void;
+}
+
+const FIRST_BYTE_OF_JSON = 0x7b;
+
+/** Builds an index from the files of the store, with whatever names are known. */
+export async function reindex(options: ReindexOptions): Promise<ReindexReport> {
+  const { store, index, names, verify, onProgress } = options;
+  const known = Map.groupBy(names.manifests, ({ digest }) => digest);
+  const repositories = new Set<string>();
+  const damaged: string[] = [];
+  const counted = { blobs: 0, bytes: 0, manifests: 0, namelessManifests: 0 };
+  for await (const digest of store.list()) {
+    const content = await look(digest, options);
+    const mayBeManifest = content.bytes !== undefined;
+    if ((verify || mayBeManifest) && (await store.verify(digest)) !== 'intact') {
+      await store.quarantine(digest);
+      damaged.push(digest);
+      continue;
+    }
+    const atMs = Date.now();
+    await index.putBlob({ digest, sizeBytes: content.sizeBytes, repositories: [], atMs });
+    counted.blobs += 1;
+    counted.bytes += content.sizeBytes;
+    onProgress(counted.blobs);
+    const places = known.get(digest) ?? [];
+    if (content.bytes === undefined || !isManifest(content.bytes, places[0]?.mediaType)) continue;
+    counted.manifests += 1;
+    if (places.length === 0) counted.namelessManifests += 1;
+    for (const { repository, mediaType } of places) {
+      const manifest = parse(content.bytes, mediaType);
+      if (!manifest) continue;
+      const { artifactType, references } = manifest;
+      const { sizeBytes } = content;
+      await index.putManifest({ repository, digest, mediaType, sizeBytes, artifactType, references, tags: [], atMs });
+      repositories.add(repository);
+    }
+  }
+  const lostTags = await putTags(index, names);
+  for (const pattern of names.pins) await index.putPin(pattern, Date.now());
+  return {
+    ...counted,
+    repositories: repositories.size,
+    tags: names.tags.length - lostTags.length,
+    pins: names.pins.length,
+    damaged,
+    lostTags,
+  };
+}
+
+/** The size of a file, and its bytes if it may be a manifest. */
+async function look(
+  digest: Digest,
+  { store, manifestLimitBytes }: ReindexOptions,
+): Promise<{ sizeBytes: number; bytes: Uint8Array | undefined }> {
+  await using file = await store.open(digest);
+  if (!file) return { sizeBytes: 0, bytes: undefined };
+  const { sizeBytes } = file;
+  const first = new Uint8Array(1);
+  const isJson = (await file.read(first, 0)) === 1 && first[0] === FIRST_BYTE_OF_JSON;
+  if (!isJson || sizeBytes > manifestLimitBytes) return { sizeBytes, bytes: undefined };
+  const bytes = new Uint8Array(sizeBytes);
+  return { sizeBytes, bytes: (await file.read(bytes, 0)) === sizeBytes ? bytes : undefined };
+}
+
+function isManifest(bytes: Uint8Array, mediaType: string | undefined): boolean {
+  return parse(bytes, mediaType) !== undefined;
+}
+
+function parse(bytes: Uint8Array, mediaType: string | undefined): ParsedManifest | undefined {
+  try {
+    return parseManifest(bytes, mediaType);
+  } catch (error) {
+    if (error instanceof ManifestInvalidError) return undefined;
+    throw error;
+  }
+}
+
+/** @returns the tags whose manifest is not there */
+async function putTags(index: MetadataIndex, { tags }: SalvagedNames): Promise<string[]> {
+  const lost: string[] = [];
+  for (const { repository, tag, digest } of tags) {
+    // Long ago: the upstream is asked before it is served as fresh.
+    if (await index.findManifest(repository, digest)) await index.putTag(repository, tag, digest, 0);
+    else lost.push(`${repository}:${tag}`);
+  }
+  return lost;
+}

@@ -1,0 +1,22 @@
+import { DiskStore } from '../../../src/content/disk/disk-store.ts';
+import { digestOf } from '../../../src/oci/digest.ts';
+import { seededBytes } from '../../support/bytes.ts';
+
+/** `node store-many.ts FOLDER FROM`: stores one content after the other until it is killed, and tells their digests. */
+const [, , folder = '', from = ''] = process.argv;
+
+const store = await DiskStore.open(folder);
+for (let seed = Number(from); ; seed += 1) {
+  const bytes = seededBytes(200_000, seed);
+  const digest = digestOf(bytes);
+  if (seed % 2) {
+    await store.put(digest, bytes);
+  } else {
+    await using ingest = await store.ingest(digest);
+    ingest.describe(bytes.length, 'docker.io/library/app');
+    await ingest.write([bytes.subarray(0, 150_000)], 0);
+    await ingest.write([bytes.subarray(150_000)], 150_000);
+    if (await ingest.verify()) await ingest.commit();
+  }
+  process.stdout.write(`${digest}\n`);
+}
