@@ -10,6 +10,7 @@ import { addOffline } from './commands/offline.ts';
 import { addPins } from './commands/pins.ts';
 import { addPurge } from './commands/purge.ts';
 import { addRefresh } from './commands/refresh.ts';
+import { addReindex } from './commands/reindex.ts';
 import { addScrub } from './commands/scrub.ts';
 import { addStatus } from './commands/status.ts';
 import { addVerify } from './commands/verify.ts';
@@ -32,13 +33,22 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     .exitOverride();
   addLocalCommands(program, end);
   addAdminCommands(program, end);
-  //endQuietlyWithReader();
   try {
     await program.parseAsync(argv);
     return exitCode;
   } catch (error) {
     return exitCodeFor(error);
+  } finally {
+    await Promise.all([flush(process.stdout), flush(process.stderr)]);
   }
+}
+
+/** What is written to a pipe is still on its way when the program would end. A reader that left is no reason to fail. */
+async function flush(stream: NodeJS.WriteStream): Promise<void> {
+  stream.once('error', () => undefined);
+  await new Promise<void>((resolve) => {
+    stream.write('', () => resolve());
+  });
 }
 
 /** What works on this machine's own files. Loaded late: no other command needs all that is behind them. */
@@ -61,6 +71,7 @@ function addLocalCommands(program: Command, end: End): void {
       const { checkConfig } = await import('./check-config.ts');
       end(await checkConfig(await chooseConfig(options.config), options));
     });
+  addReindex(program, end);
 }
 
 /** What works on a running mirror. */
@@ -88,12 +99,4 @@ function exitCodeFor(error: unknown): number {
   }
   console.error(`entrepot: ${error.message}`);
   return WRONG_USE_CODES.has(error.code) ? EXIT_CODE.wrongUse : EXIT_CODE.failed;
-}
-
-/** `entrepot ls | head`: that nobody reads on is no failure. */
-function endQuietlyWithReader(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(EXIT_CODE.ok);
-  });
 }

@@ -20,10 +20,10 @@ export function mirrorListener(distribution: RequestListener, readiness: Readine
   };
 }
 
-/** The admin listener: health, metrics and, where it is given, the operators' API. */
-export function adminListener(metrics: Metrics, readiness: Readiness, api?: AdminApiOptions): RequestListener {
+/** The admin listener: health, metrics and the operators' API. */
+export function adminListener(metrics: Metrics, readiness: Readiness, api: AdminApiOptions): RequestListener {
   const app = healthPages(readiness);
-  if (api) addAdminApi(app, api);
+  addAdminApi(app, api);
   app.get('/metrics', async (context) => {
     context.header('Content-Type', metrics.registry.contentType);
     return context.body(await metrics.registry.metrics());

@@ -146,8 +146,10 @@ export class Manifests {
     age: 'refreshing' | 'stale' | 'expired',
     depth: ManifestDepth,
   ): Promise<ManifestAnswer> {
-    const validation = this.#validations.run(`${depth} ${repository.name}:${tag}`, () =>
-      this.#validateOrDrop(repository, tag, row, { depth, purpose: 'revalidation', limitMs: VALIDATION_MS }),
+    // What may not be served without an answer is as good as missing.
+    const purpose = age === 'expired' ? 'miss' : 'revalidation';
+    const validation = this.#validations.run(`${purpose} ${depth} ${repository.name}:${tag}`, () =>
+      this.#validateOrDrop(repository, tag, row, { depth, purpose, limitMs: VALIDATION_MS }),
     );
     // Whoever does not wait for it must not be hit by its failure.
     validation.catch(() => undefined);

@@ -1,6 +1,7 @@
 import { ContentError } from '../content/content-error.ts';
 import { CodedError } from '../util/coded-error.ts';
 import { CONTENT_PASSED } from './fill/bounded-ingest.ts';
+import { NOBODY_READS } from './fill/passing-window.ts';
 
 /** Where a blob's bytes come from. */
 export interface BlobReading extends AsyncDisposable {
@@ -54,6 +55,8 @@ export class MendedBlob implements BlobReading {
   }
 }
 
+/** A download that ended because nobody read it may have been joined in that very moment. */
 function isMendable(error: unknown): boolean {
-  return error instanceof ContentError || (error instanceof CodedError && error.code === CONTENT_PASSED);
+  if (error instanceof ContentError) return true;
+  return error instanceof CodedError && (error.code === CONTENT_PASSED || error.code === NOBODY_READS);
 }

@@ -56,6 +56,10 @@ const CODES: Record<Exclude<UpstreamErrorCode, 'NOT_FOUND'>, RegistryErrorCode> 
 /** What a client is told to wait when the upstream refused for its rate limit without saying for how long. */
 const RATE_LIMITED_MS = 60_000;
 
+/** A download that ended under its readers, which has nothing to do with them: the next one works. */
+const PASSING = new Set(['SHUTTING_DOWN', 'NOBODY_READS', 'CONTENT_PASSED']);
+const PASSING_MS = 1_000;
+
 /** Gives an error from below this layer's words; what is none of ours stays as it is. */
 export function toRegistryError(error: unknown, missing: Subject): unknown {
   if (error instanceof UpstreamError) {
@@ -65,6 +69,9 @@ export function toRegistryError(error: unknown, missing: Subject): unknown {
   }
   if (error instanceof ContentError || error instanceof MetadataError) {
     return new RegistryError('STORE_FAILED', error.message, { cause: error });
+  }
+  if (error instanceof CodedError && PASSING.has(error.code)) {
+    return new RegistryError('UPSTREAM_UNAVAILABLE', error.message, { retryAfterMs: PASSING_MS, cause: error });
   }
   return error;
 }

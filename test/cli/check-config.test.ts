@@ -14,13 +14,15 @@ describe('check-config', () => {
   });
 
   test('warns of what is not served yet', async () => {
-    await using folder = await folderOf({ 'config.yaml': 'hosted: [local]\nstorage: {quota: 1GiB}\n' });
+    await using folder = await folderOf({
+      'config.yaml': 'hosted: [local]\npeers: {us: {url: "https://us.example"}}\n',
+    });
     const { exitCode, stdout } = await entrepot(['check-config'], folder.path);
     expect(exitCode).toBe(0);
     expect(stdout.split('\n')).toEqual([
       'config.yaml: ok',
-      expect.stringMatching(/^config\.yaml: warning: storage\.quota: this version does not serve it yet/),
       expect.stringMatching(/^config\.yaml: warning: hosted: this version does not serve it yet/),
+      expect.stringMatching(/^config\.yaml: warning: peers: this version does not serve it yet/),
       '',
     ]);
   });

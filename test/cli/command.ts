@@ -21,14 +21,42 @@ export async function folderOf(files: Readonly<Record<string, string>>): Promise
   return folder;
 }
 
-/** Runs the real program to its end. */
-export async function entrepot(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
-  return await outcomeOf(startNode([MAIN, ...args], cwd, env));
+/** Runs the real program to its end. @param input what it can read, if anything */
+export async function entrepot(
+  args: readonly string[],
+  cwd: string,
+  env: NodeJS.ProcessEnv = {},
+  input?: string,
+): Promise<Outcome> {
+  return await outcomeOf(startEntrepot(args, cwd, env, input));
+}
+
+/** Starts the real program. */
+export function startEntrepot(
+  args: readonly string[],
+  cwd: string,
+  env: NodeJS.ProcessEnv = {},
+  input?: string,
+): ChildProcess {
+  return startNode([MAIN, ...args], cwd, env, input);
+}
+
+/** The command line that runs the real program, for a shell. */
+export function shellLine(args: readonly string[]): string {
+  return [process.execPath, MAIN, ...args].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
 }
 
 /** Starts Node with no environment but what is given. */
-export function startNode(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {}): ChildProcess {
-  return spawn(process.execPath, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+export function startNode(
+  args: readonly string[],
+  cwd: string,
+  env: NodeJS.ProcessEnv = {},
+  input?: string,
+): ChildProcess {
+  const stdin = input === undefined ? 'ignore' : 'pipe';
+  const child = spawn(process.execPath, args, { cwd, env, stdio: [stdin, 'pipe', 'pipe'] });
+  child.stdin?.end(input);
+  return child;
 }
 
 /** What a process said, once it has ended. */

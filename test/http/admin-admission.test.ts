@@ -54,7 +54,7 @@ describe('with a token, the admin API', () => {
   test('logs a refused token without the token', async () => {
     await using admin = await startAdmin({ token: TOKEN });
     await ask(admin, { Authorization: 'Bearer guessed-secret' });
-    await expect.poll(() => admin.log).toHaveLength(1);
+    await expect.poll(() => admin.log, { timeout: 5000 }).toHaveLength(1);
     expect(admin.log[0]).toMatchObject({ level: 40, status: 401, code: 'UNAUTHORIZED', client: '127.0.0.1' });
     expect(JSON.stringify(admin.log)).not.toMatch(/guessed|a-token/);
   });

@@ -242,7 +242,7 @@ describe('the admin API tells failures:', () => {
     await using admin = await startAdmin({ purge });
     expect(errorOf(await ask(admin, 'POST', '/purge', { image: 'a' }))).toEqual({ status, code, message });
     await expect
-      .poll(() => admin.log.at(-1))
+      .poll(() => admin.log.at(-1), { timeout: 5000 })
       .toMatchObject({ msg: 'admin request failed', status, level: status === 500 ? 50 : 40 });
   });
 
@@ -259,7 +259,7 @@ test('requests to the admin API are counted, and logged by what they change', as
   await using admin = await startAdmin();
   await ask(admin, 'GET', '/status');
   await ask(admin, 'POST', '/gc');
-  await expect.poll(() => admin.log).toHaveLength(2);
+  await expect.poll(() => admin.log, { timeout: 5000 }).toHaveLength(2);
   expect(admin.log).toMatchObject([
     { level: 20, msg: 'admin request', method: 'GET', path: '/api/v1/status', status: 200, client: '127.0.0.1' },
     { level: 30, msg: 'admin request', method: 'POST', path: '/api/v1/gc', status: 200 },

@@ -45,7 +45,7 @@ describe('long work over the admin API', () => {
       { result: expect.objectContaining({ bytesDone: 1024 ** 3 }) },
     ]);
     expect(admin.operations.calls).toEqual([call]);
-    await expect.poll(() => admin.log.at(-1)).toMatchObject({ level: 30, status: 200 });
+    await expect.poll(() => admin.log.at(-1), { timeout: 5000 }).toMatchObject({ level: 30, status: 200 });
   });
 
   test('tells what it failed with, and logs it', async () => {
@@ -57,7 +57,9 @@ describe('long work over the admin API', () => {
     });
     const lines = await linesOf(await post(admin, '/warm', { images: ['a b'] }));
     expect(lines).toEqual([{ error: { code: 'INVALID', message: '"a b" is not the name of an image' } }]);
-    await expect.poll(() => admin.log.at(-1)).toMatchObject({ level: 40, status: 400, code: 'INVALID' });
+    await expect
+      .poll(() => admin.log.at(-1), { timeout: 5000 })
+      .toMatchObject({ level: 40, status: 400, code: 'INVALID' });
   });
 
   test('tells nothing of a bug but that its log does', async () => {
@@ -65,7 +67,7 @@ describe('long work over the admin API', () => {
     const lines = await linesOf(await post(admin, '/verify', {}));
     expect(lines).toEqual([{ error: { code: 'UNKNOWN', message: 'the mirror failed; its log says why' } }]);
     await expect
-      .poll(() => admin.log.at(-1))
+      .poll(() => admin.log.at(-1), { timeout: 5000 })
       .toMatchObject({ level: 50, status: 500, err: { message: 'x is undefined' } });
   });
 
@@ -116,8 +118,10 @@ describe('long work over the admin API', () => {
     const signal = await started.promise;
     expect(signal.aborted).toBe(false);
     leaving.abort();
-    await expect.poll(() => signal.aborted).toBe(true);
-    await expect.poll(() => admin.log.at(-1)).toMatchObject({ level: 40, status: 499, code: 'CLIENT_LEFT' });
+    await expect.poll(() => signal.aborted, { timeout: 5000 }).toBe(true);
+    await expect
+      .poll(() => admin.log.at(-1), { timeout: 5000 })
+      .toMatchObject({ level: 40, status: 499, code: 'CLIENT_LEFT' });
   });
 
   test('does not begin for a client that never sent all it meant to', async () => {
@@ -127,7 +131,7 @@ describe('long work over the admin API', () => {
     sending.write('{"images":["a"]}');
     await sleep(50);
     sending.destroy();
-    await expect.poll(() => admin.log.at(-1)).toMatchObject({ status: 499 });
+    await expect.poll(() => admin.log.at(-1), { timeout: 5000 }).toMatchObject({ status: 499 });
     expect(admin.operations.calls).toEqual([]);
   });
 
@@ -158,7 +162,7 @@ describe('a backup', () => {
     const received = new Uint8Array(await response.arrayBuffer());
     expect(createHash('sha256').update(received).digest('hex')).toBe(createHash('sha256').update(COPY).digest('hex'));
     expect(await readdir(admin.temporaryFolder)).toEqual([]);
-    await expect.poll(() => admin.log.at(-1)).toMatchObject({ status: 200 });
+    await expect.poll(() => admin.log.at(-1), { timeout: 5000 }).toMatchObject({ status: 200 });
   });
 
   test('of which only a part could be written leaves nothing behind', async () => {
@@ -186,6 +190,6 @@ describe('a backup', () => {
     const [response] = (await once(asking, 'response')) as [IncomingMessage];
     expect(await readdir(admin.temporaryFolder)).toEqual([]);
     response.destroy();
-    await expect.poll(() => admin.log.at(-1)).toMatchObject({ level: 40, status: 499 });
+    await expect.poll(() => admin.log.at(-1), { timeout: 5000 }).toMatchObject({ level: 40, status: 499 });
   });
 });

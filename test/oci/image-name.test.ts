@@ -51,12 +51,12 @@ describe('parseImageName', () => {
   });
 
   test('reads what a path and a tag or a digest were joined to', () => {
-    const word = fc.string({ unit: fc.constantFrom(...'ab0-'), minLength: 1, maxLength: 3 });
+    const word = fc.string({ unit: fc.constantFrom(...'ab0-'.split('')), minLength: 1, maxLength: 3 });
     const host = fc.option(fc.tuple(word, fc.nat(65_535)), { nil: undefined });
     const path = fc
       .tuple(host, fc.array(word, { minLength: 1, maxLength: 3 }))
       .map(([at, parts]) => [...(at ? [at.join(':')] : []), ...parts].join('/'));
-    const tag = fc.string({ unit: fc.constantFrom(...'aZ0_'), minLength: 1, maxLength: 5 });
+    const tag = fc.string({ unit: fc.constantFrom(...'aZ0_'.split('')), minLength: 1, maxLength: 5 });
     fc.assert(
       fc.property(path, tag, (name, version) => {
         expect(parseImageName(name)).toEqual({ path: name, reference: { kind: 'tag', tag: 'latest' } });

@@ -14,7 +14,6 @@ import { temporaryDirectory } from './temporary-directory.ts';
 export interface TestAdmin extends AsyncDisposable {
   readonly url: string;
   readonly operations: FakeOperations;
-  readonly metrics: Metrics;
   /** Where backups are made. */
   readonly temporaryFolder: string;
   /** What was logged. */
@@ -53,7 +52,6 @@ export async function startAdmin({
   return {
     url: `http://${listener.address}`,
     operations,
-    metrics,
     temporaryFolder,
     log,
     [Symbol.asyncDispose]: () => cleanup.disposeAsync(),

@@ -70,9 +70,9 @@ export const REMOVAL: RemovalReport = {
 };
 
 /** A repository as a list has it. */
-export function repositoryOf(number: number): RepositoryStatus {
+function repositoryOf(number: number): RepositoryStatus {
   const name = `docker.io/library/app-${String(number).padStart(5, '0')}`;
-  return { repository: name, tags: 2, images: 3, sizeBytes: 1.2 * GIB, usedAtMs: Date.now() - 3 * DAY_MS };
+  return { repository: name, tags: 2, images: 3, sizeBytes: 1.5 * GIB, usedAtMs: Date.now() - 3 * DAY_MS };
 }
 
 /** An image as a list has it. */

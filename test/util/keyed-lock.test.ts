@@ -93,7 +93,7 @@ describe('a keyed lock', () => {
   });
 
   test('never stands still, whatever keys are taken together, and never lets two pass with one key', async () => {
-    const keys = fc.array(fc.constantFrom(...'abcde'), { maxLength: 5 });
+    const keys = fc.array(fc.constantFrom(...'abcde'.split('')), { maxLength: 5 });
     const work = fc.record({ keys, arrival: fc.nat(6), pause: fc.nat(4), fails: fc.boolean() });
     await fc.assert(
       fc.asyncProperty(fc.array(work, { maxLength: 20 }), async (works) => {

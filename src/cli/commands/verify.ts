@@ -26,10 +26,10 @@ export function addVerify(program: Command, end: End): void {
       const client = await connect(options);
       const work = async (signal: AbortSignal) => {
         using progress = await startProgress('verify');
-        return await client.verify(request, {
-          signal,
-          onProgress: (now) => progress.update(now.bytesDone, now.bytes, progressText(now)),
-        });
+        const tell = (now: VerifyProgress) => progress.update(now.bytesDone, now.bytes, progressText(now));
+        const report = await client.verify(request, { signal, onProgress: tell });
+        tell(report);
+        return report;
       };
       end(
         await interruptible('what was found damaged is healed', async (signal) => {

@@ -30,11 +30,9 @@ export function addWarm(program: Command, end: End): void {
       const client = await connect(options);
       const work = async (signal: AbortSignal) => {
         using progress = await startProgress('warm');
-        const report = await client.warm(request, {
-          signal,
-          onProgress: (now) => progress.update(now.bytesDone, now.bytes, progressText(now)),
-        });
-        progress.update(report.bytesDone, report.bytes, progressText(report));
+        const tell = (now: WarmProgress) => progress.update(now.bytesDone, now.bytes, progressText(now));
+        const report = await client.warm(request, { signal, onProgress: tell });
+        tell(report);
         return report;
       };
       end(

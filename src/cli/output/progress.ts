@@ -15,7 +15,7 @@ export async function startProgress(label: string, stream: WriteStream = process
 
 async function startBar(label: string, stream: WriteStream): Promise<Progress> {
   const { default: cliProgress } = await import('cli-progress');
-  const options = { format: `${label} {bar} {percentage}% | {text}`, stream, hideCursor: true, fps: 5 };
+  const options = { format: `${label} {bar} {percentage}% | {text}`, stream, hideCursor: true, fps: 5, barsize: 20 };
   const bar = new cliProgress.SingleBar(options, cliProgress.Presets.shades_classic);
   bar.start(1, 0, { text: '' });
   return {

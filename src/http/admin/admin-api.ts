@@ -17,7 +17,7 @@ export interface AdminApiOptions {
   readonly operations: Operations;
   /** What every request has to show; without one only programs of this machine are answered. */
   readonly token: Secret | undefined;
-  /** Where copies are made before they are sent: ours alone, made when it is needed. */
+  /** Where copies are made before they are sent; made when it is needed. */
   readonly temporaryFolder: string;
   readonly telemetry: Telemetry;
 }

@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -11,7 +10,9 @@ const CHUNK_BYTES = 256 * 1024;
 /** A copy of the index, made in a temporary file of this folder and sent from there. */
 export async function backupAnswer(operations: Operations, folder: string): Promise<Answer> {
   await mkdir(folder, { recursive: true });
-  const path = join(folder, `backup-${randomUUID()}.sqlite`);
+  // Nobody else may read the copy, wherever that folder is.
+  const own = await mkdtemp(join(folder, 'entrepot-backup-'));
+  const path = join(own, 'index.sqlite');
   try {
     await operations.backup(path);
     const file = await open(path, 'r');
@@ -27,7 +28,7 @@ export async function backupAnswer(operations: Operations, folder: string): Prom
     };
   } finally {
     // It is read without its name: however sending ends, by a crash too, nothing of it stays.
-    await rm(path, { force: true });
+    await rm(own, { recursive: true, force: true });
   }
 }
 

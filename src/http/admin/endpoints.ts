@@ -22,7 +22,7 @@ import { readJson } from './read-json.ts';
 import { acceptsStream, streamAnswer } from './work-stream.ts';
 
 /** A request to one end-point. */
-export interface AdminRequest {
+interface AdminRequest {
   readonly message: IncomingMessage;
   readonly query: URLSearchParams;
   /** The part of the path that names what it is about; empty where there is none. */

@@ -1,17 +1,14 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { DoomedContent } from '../metadata-index.ts';
 import type { Connection } from './connection.ts';
-import type { Ids } from './ids.ts';
 
 /** Content that is to leave the store. */
 export class Doomed {
   readonly #connection: Connection;
-  readonly #ids: Ids;
   readonly #statements;
 
-  constructor(connection: Connection, ids: Ids) {
+  constructor(connection: Connection) {
     this.#connection = connection;
-    this.#ids = ids;
     this.#statements = {
       add: connection.prepare<[contentId: number, sizeBytes: number]>(
         'INSERT INTO doomed (content_id, size_bytes) VALUES (?, ?) ON CONFLICT DO NOTHING',
@@ -21,7 +18,9 @@ export class Doomed {
       find: connection.pluck<[digest: string], 1>(
         'SELECT 1 FROM content c CROSS JOIN doomed d WHERE c.digest = ? AND d.content_id = c.id',
       ),
-      remove: connection.prepare<[contentId: number]>('DELETE FROM doomed WHERE content_id = ?'),
+      remove: connection.prepare<[digest: string]>(
+        'DELETE FROM doomed WHERE content_id = (SELECT id FROM content WHERE digest = ?)',
+      ),
     };
   }
 
@@ -40,12 +39,7 @@ export class Doomed {
 
   settle(digests: readonly Digest[]): void {
     this.#connection.writeLazily(() => {
-      for (const digest of digests) {
-        const contentId = this.#ids.content(digest);
-        if (contentId === undefined) continue;
-        this.#statements.remove.run(contentId);
-        this.#ids.removeUnneeded(contentId);
-      }
+      for (const digest of digests) this.#statements.remove.run(digest);
     });
   }
 }

@@ -7,19 +7,28 @@ export interface Node {
   readonly contentId: number;
 }
 
+interface Measure {
+  readonly sizeBytes: number;
+  readonly usedAt: number;
+}
+
 /** Greater than any id. */
 const NO_ID = Number.MAX_SAFE_INTEGER;
 
-/** The node and what is below it in the repository, linked there or merely named. */
+/** The node and what is below it, as far as it is linked to the repository. */
 const PARTS = `
-  WITH RECURSIVE part(id) AS (
-    SELECT :contentId
+  WITH RECURSIVE part(id, used_at) AS (
+    SELECT content_id, used_at FROM repository_content
+    WHERE repository_id = :repositoryId AND content_id = :contentId
     UNION
-    SELECT f.content_id FROM part CROSS JOIN reference f
+    SELECT rc.content_id, rc.used_at FROM part CROSS JOIN reference f CROSS JOIN repository_content rc
     WHERE f.repository_id = :repositoryId AND f.manifest_id = part.id AND f.role <> 'subject'
+      AND rc.repository_id = :repositoryId AND rc.content_id = f.content_id
     UNION
-    SELECT f.manifest_id FROM part CROSS JOIN reference f INDEXED BY reference_by_subject
+    SELECT rc.content_id, rc.used_at
+    FROM part CROSS JOIN reference f INDEXED BY reference_by_subject CROSS JOIN repository_content rc
     WHERE f.content_id = part.id AND f.repository_id = :repositoryId AND f.role = 'subject'
+      AND rc.repository_id = :repositoryId AND rc.content_id = f.manifest_id
   )`;
 
 /**
@@ -47,19 +56,15 @@ export class Graph {
         WHERE repository_id = :repositoryId AND manifest_id = :contentId AND role <> 'subject'`),
       partsUsedSince: connection.prepare<Node & { usedAt: number }, { id: number; usedAt: number }>(`
         ${PARTS}
-        SELECT part.id, rc.used_at AS usedAt FROM part CROSS JOIN repository_content rc
-        WHERE rc.repository_id = :repositoryId AND rc.content_id = part.id AND rc.used_at > :usedAt
-          AND part.id <> :contentId
-        ORDER BY rc.used_at DESC`),
+        SELECT id, used_at AS usedAt FROM part WHERE used_at > :usedAt AND id <> :contentId ORDER BY used_at DESC`),
       stored: connection.prepare<Node, { digest: Digest; size_bytes: number }>(`
         ${PARTS}
-        SELECT c.digest, b.size_bytes FROM part CROSS JOIN repository_content rc CROSS JOIN blob b CROSS JOIN content c
-        WHERE rc.repository_id = :repositoryId AND rc.content_id = part.id AND b.content_id = part.id AND c.id = part.id
-        ORDER BY c.digest`),
-      storedBytes: connection.pluck<Node, number>(`
+        SELECT c.digest, b.size_bytes FROM part CROSS JOIN blob b CROSS JOIN content c
+        WHERE b.content_id = part.id AND c.id = part.id ORDER BY c.digest`),
+      measure: connection.prepare<Node, Measure>(`
         ${PARTS}
-        SELECT coalesce(sum(b.size_bytes), 0) FROM part CROSS JOIN repository_content rc CROSS JOIN blob b
-        WHERE rc.repository_id = :repositoryId AND rc.content_id = part.id AND b.content_id = part.id`),
+        SELECT coalesce(sum(b.size_bytes), 0) AS sizeBytes, coalesce(max(part.used_at), 0) AS usedAt
+        FROM part LEFT JOIN blob b ON b.content_id = part.id`),
     };
   }
 
@@ -104,9 +109,9 @@ export class Graph {
     return rows.map((row) => ({ digest: row.digest, sizeBytes: row.size_bytes }));
   }
 
-  /** Sum of the sizes of {@link stored}. */
-  storedBytes(node: Node): number {
-    return this.#statements.storedBytes.get(node) ?? 0;
+  /** How large it is with its linked parts, and when one of them was last used, whatever else that is part of. */
+  measure(node: Node): Measure {
+    return this.#statements.measure.get(node) ?? { sizeBytes: 0, usedAt: 0 };
   }
 
   /** Newest manifests first: they are the likeliest to have been used lately. */

@@ -4,13 +4,6 @@ import type { Connection } from './connection.ts';
 /** The repository that has what was stored for none. */
 export const NO_REPOSITORY = 0;
 
-/** Of a row `c` of content: is it without bytes, in no repository, and named by no manifest? */
-export const UNNEEDED = `
-  NOT EXISTS (SELECT 1 FROM repository_content rc WHERE rc.content_id = c.id)
-  AND NOT EXISTS (SELECT 1 FROM reference f WHERE f.content_id = c.id)
-  AND NOT EXISTS (SELECT 1 FROM blob b WHERE b.content_id = c.id)
-  AND NOT EXISTS (SELECT 1 FROM doomed d WHERE d.content_id = c.id)`;
-
 /** Small numbers for names and digests. */
 export class Ids {
   readonly #statements;
@@ -24,7 +17,6 @@ export class Ids {
       ),
       content: connection.pluck<[digest: string], number>('SELECT id FROM content WHERE digest = ?'),
       addContent: connection.prepare<[digest: string]>('INSERT INTO content (digest) VALUES (?)'),
-      removeUnneeded: connection.prepare<[id: number]>(`DELETE FROM content AS c WHERE c.id = ? AND ${UNNEEDED}`),
       digest: connection.pluck<[id: number], Digest>('SELECT digest FROM content WHERE id = ?'),
     };
   }
@@ -53,11 +45,6 @@ export class Ids {
 
   digest(contentId: number): Digest | undefined {
     return this.#statements.digest.get(contentId);
-  }
-
-  /** In a transaction: its row goes if nothing needs it. */
-  removeUnneeded(contentId: number): void {
-    this.#statements.removeUnneeded.run(contentId);
   }
 }
 

@@ -29,7 +29,7 @@ export function connectParts(connection: Connection, { onFlushError }: { onFlush
   const links = new Links(connection, graph, roots);
   const tags = new Tags(connection, { ids, roots, rows });
   const blobs = new Blobs(connection, { ids, links, roots, rows });
-  const doomed = new Doomed(connection, ids);
+  const doomed = new Doomed(connection);
   const removal = new Removal(connection, { ids, graph, roots, links, tags, blobs, doomed, rows });
   const manifests = new Manifests(connection, { ids, links, roots, blobs, tags, rows });
   const listings = new Listings(connection, ids);

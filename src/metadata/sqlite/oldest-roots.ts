@@ -2,15 +2,15 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Root } from '../metadata-index.ts';
 import type { Connection } from './connection.ts';
 import type { Graph } from './graph.ts';
-import { lastUse } from './last-use.ts';
-import type { FoundRoot, RootLists } from './root-lists.ts';
+import { measureRoot, type UsedNode } from './last-use.ts';
+import type { RootLists } from './root-lists.ts';
 import type { Roots } from './roots.ts';
 import type { Uses } from './uses.ts';
 
 /** Roots moved to their place, or set aside, at once: a few ms. */
 const BATCH = 200;
 /** Before every root: the clock may have been anywhere. */
-const START: FoundRoot = { usedAt: Number.MIN_SAFE_INTEGER, repositoryId: 0, contentId: 0 };
+const START: UsedNode = { usedAt: Number.MIN_SAFE_INTEGER, repositoryId: 0, contentId: 0 };
 
 interface OldestRootsOptions {
   readonly graph: Graph;
@@ -39,8 +39,8 @@ export class OldestRoots {
         AND (used_at, repository_id, content_id) > (:usedAt, :repositoryId, :contentId)
       ORDER BY used_at, repository_id, content_id LIMIT 1`;
     this.#statements = {
-      next: connection.prepare<FoundRoot, FoundRoot>(next('')),
-      nextOf: connection.prepare<FoundRoot & { registryId: number }, FoundRoot>(next('AND registry_id = :registryId')),
+      next: connection.prepare<UsedNode, UsedNode>(next('')),
+      nextOf: connection.prepare<UsedNode & { registryId: number }, UsedNode>(next('AND registry_id = :registryId')),
       registryId: connection.pluck<[name: string], number>('SELECT id FROM registry WHERE name = ?'),
       setAside: connection.prepare<Named>(`
         UPDATE root SET is_set_aside = 1
@@ -53,10 +53,10 @@ export class OldestRoots {
   }
 
   async find(query: { registry?: string; limit: number }): Promise<Root[]> {
-    const { uses, lists } = this.#options;
+    const { uses } = this.#options;
     for (;;) {
       await uses.flush();
-      const found = this.#connection.writeLazily(() => this.#walk(query)?.map((root) => lists.describe(root, root.usedAt)));
+      const found = this.#connection.writeLazily(() => this.#walk(query));
       if (found) return found;
       await nextTurn();
     }
@@ -80,10 +80,10 @@ export class OldestRoots {
   }
 
   /** Undefined when others should have their turn first: what was moved stays moved. */
-  #walk({ registry, limit }: { registry?: string; limit: number }): FoundRoot[] | undefined {
-    const { graph, roots } = this.#options;
+  #walk({ registry, limit }: { registry?: string; limit: number }): Root[] | undefined {
+    const { graph, roots, lists } = this.#options;
     const registryId = registry === undefined ? undefined : (this.#statements.registryId.get(registry) ?? -1);
-    const found: FoundRoot[] = [];
+    const found: Root[] = [];
     let last = START;
     let moved = 0;
     while (found.length < limit) {
@@ -92,14 +92,14 @@ export class OldestRoots {
           ? this.#statements.next.get(last)
           : this.#statements.nextOf.get({ ...last, registryId });
       if (!root) break;
-      const usedAt = lastUse(graph, roots, root);
-      if (usedAt === root.usedAt) {
-        found.push(root);
+      const measured = measureRoot(graph, roots, root);
+      if (measured.usedAt === root.usedAt) {
+        found.push(lists.describe(root, measured));
         last = root;
         continue;
       }
       if (moved === BATCH) return undefined;
-      roots.touch(root, usedAt);
+      roots.touch(root, measured.usedAt);
       moved += 1;
     }
     return found;

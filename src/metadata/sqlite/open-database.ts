@@ -7,10 +7,10 @@ import { translated } from './translate-error.ts';
 const APPLICATION_ID = 0x656e7472;
 /** A predecessor that is ending has this long to let go of the file. */
 const BUSY_MS = 2_000;
-/** The write-ahead log goes into the database once it has so many pages of 4096 bytes. */
-const WAL_PAGES = 1_000;
+/** The write-ahead log goes into the database once it has so many pages of 4096 bytes: that waits for the disk. */
+const WAL_PAGES = 4_000;
 /** A log that a large transaction has made longer is cut to this. */
-const WAL_LIMIT_BYTES = 16 * 1024 * 1024;
+const WAL_LIMIT_BYTES = 20 * 1024 * 1024;
 
 /**
  * Opens the index, for this process alone, and brings its schema up to date.

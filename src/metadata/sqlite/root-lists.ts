@@ -1,12 +1,16 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Digest } from '../../oci/digest.ts';
 import type { Root } from '../metadata-index.ts';
 import type { Connection } from './connection.ts';
 import type { Graph, Node } from './graph.ts';
 import { registryOf, type Ids } from './ids.ts';
-import { lastUse } from './last-use.ts';
+import { measureRoot, type UsedNode } from './last-use.ts';
 import type { Roots } from './roots.ts';
 import type { Tags } from './tags.ts';
 import type { Uses } from './uses.ts';
+
+/** Roots found before others have their turn: some 4 ms. */
+const BATCH = 100;
 
 interface RootListsOptions {
   readonly ids: Ids;
@@ -21,11 +25,6 @@ interface RootsQuery {
   readonly registry?: string;
   readonly after?: { readonly repository: string; readonly digest: string };
   readonly limit: number;
-}
-
-/** A root as the lists find it. */
-export interface FoundRoot extends Node {
-  readonly usedAt: number;
 }
 
 /** Roots in the order of their names, and what they consist of. */
@@ -50,7 +49,7 @@ export class RootLists {
         SELECT r.id, r.name FROM repository r JOIN registry g ON g.id = r.registry_id
         WHERE r.name >= :first AND r.roots > 0 AND iif(:registry IS NULL, r.id <> 0, g.name = :registry)
         ORDER BY r.name LIMIT :limit`),
-      after: connection.prepare<{ repositoryId: number; after: string; limit: number }, FoundRoot>(`
+      after: connection.prepare<{ repositoryId: number; after: string; limit: number }, UsedNode>(`
         SELECT repository_id AS repositoryId, content_id AS contentId, used_at AS usedAt
         FROM root INDEXED BY root_by_digest
         WHERE repository_id = :repositoryId AND digest > :after ORDER BY digest LIMIT :limit`),
@@ -60,9 +59,18 @@ export class RootLists {
   async list(query: RootsQuery): Promise<Root[]> {
     const { graph, roots, uses } = this.#options;
     await uses.flush();
-    return this.#connection.run(() =>
-      this.#find(query).map((root) => this.describe(root, lastUse(graph, roots, root))),
-    );
+    const found: Root[] = [];
+    for (let after = query.after; ; after = found.at(-1)) {
+      const limit = Math.min(BATCH, query.limit - found.length);
+      const batch = this.#connection.run(() =>
+        this.#find({ ...query, limit, ...(after && { after }) }).map((root) =>
+          this.describe(root, measureRoot(graph, roots, root)),
+        ),
+      );
+      found.push(...batch);
+      if (batch.length < BATCH) return found;
+      await nextTurn();
+    }
   }
 
   /** Stored content of it and its parts, whether it is a root or not. */
@@ -75,22 +83,21 @@ export class RootLists {
   }
 
   /** All there is to know of it. */
-  describe(root: FoundRoot, usedAtMs: number): Root {
-    const { graph, tags } = this.#options;
+  describe(root: Node, { sizeBytes, usedAt }: { sizeBytes: number; usedAt: number }): Root {
     const names = this.#statements.names.get(root);
     return {
       repository: names?.repository ?? '',
       digest: names?.digest ?? ('' as Digest),
-      tags: tags.of(root),
+      tags: this.#options.tags.of(root),
       isManifest: names?.isManifest === 1,
-      usedAtMs,
-      sizeBytes: graph.storedBytes(root),
+      usedAtMs: usedAt,
+      sizeBytes,
     };
   }
 
-  #find(query: RootsQuery): FoundRoot[] {
+  #find(query: RootsQuery): UsedNode[] {
     const { after, limit } = query;
-    const found: FoundRoot[] = [];
+    const found: UsedNode[] = [];
     for (const { id, name } of this.#repositories(query)) {
       if (found.length >= limit) break;
       const afterDigest = name === after?.repository ? after.digest : '';

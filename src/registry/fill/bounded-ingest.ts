@@ -4,6 +4,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { BypassReason } from '../../telemetry/telemetry.ts';
 import { CodedError } from '../../util/coded-error.ts';
 import { IntervalSet } from '../../util/interval-set.ts';
+import { within } from '../../util/sleep.ts';
 import type { DiskBudget } from '../space/disk-budget.ts';
 import { Reservation } from '../space/reservation.ts';
 import { PassingWindow } from './passing-window.ts';
@@ -16,11 +17,19 @@ export interface BoundedIngestOptions {
   readonly onPassing: (reason: BypassReason, sizeBytes: number | undefined) => void;
 }
 
+/** A way to read what has arrived, whose place is known: what it needs next must not go by unread. */
+export interface IngestReader extends ContentFile {
+  /** It needs the bytes from there on. */
+  moveTo(positionBytes: number): void;
+}
+
 /** A reader of a {@link BoundedIngest} at an offset that has gone by must begin anew elsewhere. */
 export const CONTENT_PASSED = 'CONTENT_PASSED';
 /** Bytes that cannot be taken now, since what is streamed through comes in order. Those that come in order go on. */
 export const OUT_OF_ORDER = 'OUT_OF_ORDER';
 
+/** A client waits so long for room to be made. */
+const ROOM_MS = 2_000;
 /** Space that is asked for at a time for a blob whose size nobody told. */
 const STEP_BYTES = 8 * 1024 * 1024;
 
@@ -36,14 +45,18 @@ export class BoundedIngest implements Ingest {
   readonly #passed = new IntervalSet();
   #reservation: Reservation | undefined;
   #admission: Promise<void> | undefined;
-  #isPassing: boolean;
+  #passingReason: BypassReason | undefined;
   #endBytes = 0;
+  #hasEnded = false;
 
-  /** @param inner the store's ingest, or one that keeps nothing */
-  constructor(inner: Ingest, options: BoundedIngestOptions, isPassing = false) {
+  /**
+   * @param inner the store's ingest, or one that keeps nothing
+   * @param passingReason why it keeps nothing
+   */
+  constructor(inner: Ingest, options: BoundedIngestOptions, passingReason?: BypassReason) {
     this.#inner = inner;
     this.#options = options;
-    this.#isPassing = isPassing;
+    this.#passingReason = passingReason;
   }
 
   get digest(): Digest {
@@ -60,12 +73,16 @@ export class BoundedIngest implements Ingest {
 
   /** What comes is not kept any more, and has to come in order. */
   get isPassing(): boolean {
-    return this.#isPassing;
+    return this.#passingReason !== undefined;
+  }
+
+  get passingReason(): BypassReason | undefined {
+    return this.#passingReason;
   }
 
   /** Could a reader begin at this offset and find everything from there on? */
   canBeRead(positionBytes: number): boolean {
-    if (!this.#isPassing) return true;
+    if (!this.isPassing) return true;
     const passed = this.#passed.toJSON().find(([, end]) => end > positionBytes);
     return !passed || this.#window.isAhead(Math.max(positionBytes, passed[0]), this.#endBytes);
   }
@@ -73,14 +90,20 @@ export class BoundedIngest implements Ingest {
   describe(totalBytes: number, origin: string): void {
     this.#inner.describe(totalBytes, origin);
     // Room is made while the first bytes are on their way.
-    if (!this.#isPassing) this.#admission ??= this.#admit(totalBytes);
+    if (!this.isPassing) this.#admission ??= this.#admit(totalBytes);
+  }
+
+  /** Waits until it is known whether there is room. */
+  async admitted(): Promise<void> {
+    if (this.isPassing) return;
+    this.#admission ??= this.#admit(undefined);
+    await this.#admission;
   }
 
   async write(chunks: readonly Uint8Array[], positionBytes: number): Promise<void> {
-    this.#admission ??= this.#isPassing ? Promise.resolve() : this.#admit(undefined);
-    await this.#admission;
+    await this.admitted();
     const lengthBytes = chunks.reduce((sum, { length }) => sum + length, 0);
-    if (!this.#isPassing && (await this.#isCovered(positionBytes + lengthBytes))) {
+    if (!this.isPassing && (await this.#isCovered(positionBytes + lengthBytes))) {
       try {
         await this.#inner.write(chunks, positionBytes);
         this.#reservation?.wrote(lengthBytes);
@@ -97,12 +120,13 @@ export class BoundedIngest implements Ingest {
     this.#inner.pass(chunks, positionBytes);
   }
 
-  openReader(positionBytes = 0): ContentFile {
+  openReader(positionBytes = 0): IngestReader {
     const file = this.#inner.openReader();
     const place = this.#window.enter(positionBytes);
     return {
       sizeBytes: file.sizeBytes,
       modifiedAtMs: undefined,
+      moveTo: (position) => this.#window.move(place, position),
       read: async (buffer, position) => {
         const read = await this.#read(file, buffer, position, place.isLeftBehind);
         this.#window.move(place, position + read);
@@ -130,19 +154,27 @@ export class BoundedIngest implements Ingest {
   }
 
   async discard(): Promise<void> {
-    await this.#inner.discard();
-    this.#reservation?.release();
+    this.#hasEnded = true;
+    try {
+      await this.#inner.discard();
+    } finally {
+      this.settle();
+    }
   }
 
   /** Keeps the pieces for a later one, if they are worth it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#isPassing) return this.discard();
+    if (this.isPassing) return this.discard();
+    this.#hasEnded = true;
     const keptBytes = this.have.size;
-    await this.#inner[Symbol.asyncDispose]();
-    if (keptBytes > 0 && this.#reservation) {
-      this.#options.budget.park({ digest: this.digest, sizeBytes: keptBytes, atMs: Date.now() });
+    try {
+      await this.#inner[Symbol.asyncDispose]();
+    } finally {
+      if (keptBytes > 0 && this.#reservation) {
+        this.#options.budget.park({ digest: this.digest, sizeBytes: keptBytes, atMs: Date.now() });
+      }
+      this.settle();
     }
-    this.#reservation?.release();
   }
 
   async #admit(totalBytes: number | undefined): Promise<void> {
@@ -150,11 +182,20 @@ export class BoundedIngest implements Ingest {
     const haveBytes = this.have.size;
     // What is there already counts as parked until it is promised as part of the whole.
     budget.unpark(this.digest);
-    const granted = await budget.reserve(registry, totalBytes ?? Math.max(STEP_BYTES, haveBytes));
-    if (granted instanceof Reservation) {
+    const asking = budget.reserve(registry, totalBytes ?? Math.max(STEP_BYTES, haveBytes));
+    const granted = await within(ROOM_MS, asking);
+    if (granted === undefined) {
+      // The client does not wait for an eviction that takes long.
+      this.#startPassing('quota');
+      void asking.then((late) => late instanceof Reservation && late.release()).catch(() => undefined);
+    } else if (!(granted instanceof Reservation)) {
+      this.#startPassing(granted);
+    } else if (this.#hasEnded) {
+      granted.release();
+    } else {
       this.#reservation = granted;
       granted.wrote(haveBytes);
-    } else this.#startPassing(granted);
+    }
   }
 
   /** Only a blob without a known size can come to the end of what was promised. */
@@ -171,8 +212,8 @@ export class BoundedIngest implements Ingest {
   }
 
   #startPassing(reason: BypassReason): void {
-    if (this.#isPassing) return;
-    this.#isPassing = true;
+    if (this.isPassing) return;
+    this.#passingReason = reason;
     this.#options.onPassing(reason, this.totalBytes);
   }
 

@@ -1,5 +1,5 @@
-import type { ContentFile } from '../../content/content-store.ts';
 import { CodedError } from '../../util/coded-error.ts';
+import type { IngestReader } from './bounded-ingest.ts';
 
 /** The view of a fill that its readers have. */
 export interface Readable {
@@ -17,13 +17,13 @@ export interface Readable {
 /** One client's way through a blob that is being filled: it reads at its own pace, from its own offset. */
 export class FillReader implements AsyncDisposable {
   readonly #fill: Readable;
-  readonly #file: ContentFile;
+  readonly #file: IngestReader;
   #positionBytes: number;
   #isWaiting = true;
   #wake: (() => void) | undefined;
   #isClosed = false;
 
-  constructor(fill: Readable, file: ContentFile, positionBytes: number) {
+  constructor(fill: Readable, file: IngestReader, positionBytes: number) {
     this.#fill = fill;
     this.#file = file;
     this.#positionBytes = positionBytes;
@@ -37,6 +37,7 @@ export class FillReader implements AsyncDisposable {
   /** Reads at least one byte, as soon as one is there; 0 at the end. @throws what made the fill fail */
   async read(buffer: Uint8Array, positionBytes: number): Promise<number> {
     this.#positionBytes = positionBytes;
+    this.#file.moveTo(positionBytes);
     for (;;) {
       if (this.#isClosed) throw new CodedError('READER_CLOSED', 'the reader was closed');
       const failure = this.#fill.failureAt(positionBytes);

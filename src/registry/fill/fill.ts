@@ -1,5 +1,6 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/repository.ts';
+import type { BypassReason } from '../../telemetry/telemetry.ts';
 import type { Purpose } from '../../upstream/upstream.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import type { BoundedIngest } from './bounded-ingest.ts';
@@ -91,6 +92,11 @@ export class Fill implements Readable {
   /** It goes into the store; otherwise it is streamed through, for want of room. */
   get isKept(): boolean {
     return !this.#ingest?.isPassing;
+  }
+
+  /** Why it is not kept. */
+  get passingReason(): BypassReason | undefined {
+    return this.#ingest?.passingReason;
   }
 
   /** Can a reader that begins there still find everything? */

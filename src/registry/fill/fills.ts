@@ -92,8 +92,11 @@ export class Fills implements AsyncDisposable {
   /** A fill for one reader, of which nothing is kept. */
   async joinAlone(digest: Digest, source: TransferSource, wish: FillWish): Promise<JoinedFill | undefined> {
     this.#throwIfClosed();
+    // It is not kept for the same reason as the one that this reader came too late for.
+    const reason = this.find(digest)?.passingReason ?? 'quota';
+    this.#noteBypass(digest, source, reason, wish.sizeBytes);
     const entry: Running = this.#make(digest, source, wish, {
-      openIngest: async () => this.#passThrough(digest, source),
+      openIngest: async () => this.#passThrough(digest, source, reason),
       onEnd: () => this.#alone.delete(entry),
     });
     this.#alone.add(entry);
@@ -167,14 +170,14 @@ export class Fills implements AsyncDisposable {
     } catch (error) {
       telemetry.storeFailed({ digest, error });
       this.#noteBypass(digest, source, 'store', undefined);
-      return this.#passThrough(digest, source);
+      return this.#passThrough(digest, source, 'store');
     }
   }
 
-  #passThrough(digest: Digest, { repository }: TransferSource): BoundedIngest {
+  #passThrough(digest: Digest, { repository }: TransferSource, reason: BypassReason): BoundedIngest {
     const { store, budget } = this.#options;
     const options = { budget, registry: repository.registry, onPassing: () => undefined };
-    return new BoundedIngest(store.passThrough(digest), options, true);
+    return new BoundedIngest(store.passThrough(digest), options, reason);
   }
 
   #noteBypass(

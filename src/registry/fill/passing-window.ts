@@ -8,6 +8,9 @@ export interface WindowPlace {
   movedAtMs: number;
 }
 
+/** What is streamed through has no reader any more. */
+export const NOBODY_READS = 'NOBODY_READS';
+
 /** Kept in memory of a blob that is streamed through. */
 const WINDOW_BYTES = 1024 * 1024;
 /** A reader that takes nothing for so long holds up the others no more. */
@@ -41,7 +44,7 @@ export class PassingWindow {
   /** Waits until there is room, and for as long as anyone reads. @throws CodedError NOBODY_READS */
   async room(): Promise<void> {
     for (;;) {
-      if (this.#places.size === 0) throw new CodedError('NOBODY_READS', 'nobody reads what is not kept');
+      if (this.#places.size === 0) throw new CodedError(NOBODY_READS, 'nobody reads what is not kept');
       if (this.#sizeBytes < WINDOW_BYTES) return;
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#waiting = resolve;

@@ -151,6 +151,11 @@ export class Transfer {
       claim.positionBytes = 0;
       claim.endBytes = this.#sizeBytes ?? Infinity;
     }
+    // Whether it is kept is told to clients, and decides what is asked for next.
+    await ingest.admitted();
+    if (ingest.isPassing && claim.positionBytes > ingest.have.endFrom(0)) {
+      throw new CodedError(OUT_OF_ORDER, 'what is streamed through comes in order');
+    }
     this.#hasBegun = true;
     this.#options.onBegin();
     this.advance();

@@ -3,6 +3,7 @@ import type { ContentStore } from '../../content/content-store.ts';
 import type { UpkeepIndex } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { BypassReason } from '../../telemetry/telemetry.ts';
+import { within } from '../../util/sleep.ts';
 import { diskBytesOf } from './disk-blocks.ts';
 import { Reservation } from './reservation.ts';
 import { allowedBytes, excessBytes, roomFor, type SpaceLimits, type SpaceReading } from './room.ts';
@@ -31,6 +32,7 @@ export interface Parked {
 const INGEST_OVERHEAD_BYTES = 8 * 1024;
 /** Beyond this part of the quota it is worth finding out what eviction could do at most. */
 const LARGE_SHARE = 0.1;
+const HOPELESS_MS = 250;
 /** How often room is made for somebody and taken by others, before they are told that there is none. */
 const MAX_TURNS = 5;
 
@@ -146,7 +148,9 @@ export class DiskBudget {
     const allowed = allowedBytes(this.limits);
     if (bytes > (registryQuotas.get(registry) ?? Infinity)) return 'upstream-quota';
     if (bytes < allowed * LARGE_SHARE || !this.#roomMaker) return undefined;
-    return bytes > allowed - (await this.#roomMaker.unmovableBytes()) ? 'quota' : undefined;
+    // Finding that out may take long the first time: then it is known the next time.
+    const unmovableBytes = (await within(HOPELESS_MS, this.#roomMaker.unmovableBytes())) ?? 0;
+    return bytes > allowed - unmovableBytes ? 'quota' : undefined;
   }
 
   #add(registry: string, bytes: number): Reservation {

@@ -29,14 +29,17 @@ const ARCHITECTURES = process.arch === 'arm64' ? ['arm64', 'amd64'] : ['amd64', 
 /** An image of busybox that runs on this machine and prints `message`. */
 function runnableImage(format: ImageFormat, message: string): ImageParts {
   const blobs = new Map<string, Buffer>();
-  const root = addImage(blobs, { format, message, architecture: ARCHITECTURES[0] ?? '' });
-  return { root, children: [], blobs, message };
+  const architecture = ARCHITECTURES[0] ?? '';
+  const archives = archivesOf(architecture, message);
+  return { root: addImage(blobs, { format, message, architecture, archives }), children: [], blobs, message };
 }
 
 /** An OCI index or a docker manifest list of a runnable image and one for another architecture. */
 function runnableIndex(format: ImageFormat, message: string): ImageParts {
   const blobs = new Map<string, Buffer>();
-  const children = ARCHITECTURES.map((architecture) => addImage(blobs, { format, message, architecture }));
+  const children = ARCHITECTURES.map((architecture) => {
+    return addImage(blobs, { format, message, architecture, archives: archivesOf(architecture, message) });
+  });
   const manifests = children.map(({ bytes, digest, mediaType }, index) => {
     return { mediaType, digest, size: bytes.length, platform: { os: 'linux', architecture: ARCHITECTURES[index] } };
   });
@@ -54,6 +57,23 @@ export function imagesOfEachKind(of: string): Record<string, ImageParts> {
   };
 }
 
+/** Images that run on this machine, by tag: a base layer that they share, and one that each has for itself. */
+export function imagesOverOneBase(
+  tags: readonly string[],
+  { baseBytes, ownBytes }: { baseBytes: number; ownBytes: number },
+): Record<string, ImageParts> {
+  const architecture = ARCHITECTURES[0] ?? '';
+  const base = tar([programFor(architecture), { name: 'base', bytes: seededBytes(baseBytes, 'base') }]);
+  const images = tags.map((tag): [string, ImageParts] => {
+    const message = `the image ${tag}`;
+    const blobs = new Map<string, Buffer>();
+    const archives = [base, tar([{ name: 'own', bytes: seededBytes(ownBytes, message) }])];
+    const root = addImage(blobs, { format: 'oci', message, architecture, archives });
+    return [tag, { root, children: [], blobs, message }];
+  });
+  return Object.fromEntries(images);
+}
+
 /** The digests of everything that belongs to an image, in order. */
 export function digestsOf({ root, children, blobs }: ImageParts): string[] {
   return [root.digest, ...children.map(({ digest }) => digest), ...blobs.keys()].toSorted();
@@ -63,13 +83,12 @@ interface ImageSpec {
   format: ImageFormat;
   message: string;
   architecture: string;
+  /** The layers, unpacked. */
+  archives: readonly Buffer[];
 }
 
-function addImage(blobs: Map<string, Buffer>, { format, message, architecture }: ImageSpec): ManifestPart {
+function addImage(blobs: Map<string, Buffer>, { format, message, architecture, archives }: ImageSpec): ManifestPart {
   const types = IMAGE_MEDIA_TYPES[format];
-  const program = { name: 'bin/busybox', bytes: programFor(architecture), mode: 0o755 };
-  const filler = { name: 'filler', bytes: seededBytes(300_000, `${message} ${architecture}`) };
-  const archives = [program, filler].map((file: TarFile) => tar([file]));
   const layers = archives.map((archive) => ({ mediaType: types.layer, ...addBlob(blobs, gzipSync(archive)) }));
   const config = Buffer.from(
     JSON.stringify({
@@ -84,8 +103,15 @@ function addImage(blobs: Map<string, Buffer>, { format, message, architecture }:
   return manifestPart(types.manifest, { config: described, layers });
 }
 
-function programFor(architecture: string): Buffer {
-  return architecture === ARCHITECTURES[0] ? readFileSync('/bin/busybox') : seededBytes(500_000, architecture);
+function archivesOf(architecture: string, message: string): Buffer[] {
+  const filler = { name: 'filler', bytes: seededBytes(300_000, `${message} ${architecture}`) };
+  return [programFor(architecture), filler].map((file) => tar([file]));
+}
+
+function programFor(architecture: string): TarFile {
+  const isOurs = architecture === ARCHITECTURES[0];
+  const bytes = isOurs ? readFileSync('/bin/busybox') : seededBytes(500_000, architecture);
+  return { name: 'bin/busybox', bytes, mode: 0o755 };
 }
 
 function addBlob(blobs: Map<string, Buffer>, bytes: Buffer): { digest: string; size: number } {

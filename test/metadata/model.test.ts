@@ -1,0 +1,4 @@
+import { describeIndexAgainstModel } from './index-model-conformance.ts';
+import { openSqliteIndex } from './support/open-sqlite-index.ts';
+
+describeIndexAgainstModel('the SQLite index', openSqliteIndex);
