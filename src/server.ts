@@ -22,6 +22,9 @@ import type { Upstream } from './upstream/upstream.ts';
 import { CodedError } from './util/coded-error.ts';
 import { VERSION } from './version.ts';
 
+const MIN_LOG_BYTES = 128 * 1024;
+const MAX_LOG_BYTES = 16 * 1024 * 1024;
+
 /** A mirror that serves. */
 export interface RunningServer {
   /** The mirror's door and the admin listener, as `host:port`. */
@@ -53,6 +56,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
   const index = opened.use(
     new SqliteIndex(join(config.storage.path, 'index.sqlite'), {
       onFlushError: (error) => logger.error(describeError(error), 'uses could not be written'),
+      logBytes: logBytesFor(config.storage.quotaBytes),
     }),
   );
   const upstreams = opened.use(await openUpstreams(config, telemetry));
@@ -100,6 +104,11 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       await running.disposeAsync();
     },
   };
+}
+
+/** The index's log is fast when it is large, and counts for the quota. */
+function logBytesFor(quotaBytes = Infinity): number {
+  return Math.min(MAX_LOG_BYTES, Math.max(MIN_LOG_BYTES, Math.floor(quotaBytes / 32)));
 }
 
 function limitsOf({ storage, upstreams }: Config): SpaceLimits {

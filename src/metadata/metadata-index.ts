@@ -122,6 +122,8 @@ export interface Root {
   readonly usedAtMs: number;
   /** Stored bytes of it and all its parts, shared ones included. */
   readonly sizeBytes: number;
+  /** The same as the disk counts it, in blocks of 4096 bytes. */
+  readonly diskBytes: number;
 }
 
 /** Content whose last root went: it is no longer in the index, but its bytes are still in the store. */
@@ -150,6 +152,8 @@ export interface RootIndex {
     after?: { repository: string; digest: string };
     limit: number;
   }): Promise<Root[]>;
+  /** The root of the repository that has the content, stored or not, and was pulled last. */
+  latestRootOf(repository: string, digest: Digest): Promise<Digest | undefined>;
   /** A root's stored content, itself included, each digest once. */
   contentOf(root: { repository: string; digest: Digest }): Promise<{ digest: Digest; sizeBytes: number }[]>;
 }
@@ -171,8 +175,10 @@ export interface Usage {
   readonly diskBytes: number;
   /** The same by registry (`docker.io`), without doomed content; what two registries share counts for both. */
   readonly diskBytesByRegistry: ReadonlyMap<string, number>;
-  /** The index itself. */
+  /** The index itself, its write-ahead log at its largest. */
   readonly indexBytes: number;
+  /** What of that is not on the disk yet. */
+  readonly indexUnwrittenBytes: number;
 }
 
 /** Repositories with what they hold. */

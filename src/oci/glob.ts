@@ -1,19 +1,34 @@
 /** Does a text match? */
 export type Matches = (text: string) => boolean;
 
+/** A step of a compiled pattern: one character that stands for itself, or a run of any, with or without slashes. */
+type Step =
+  | { readonly kind: 'character'; readonly character: string }
+  | { readonly kind: 'part' | 'any' }
+  /** Goes on behind the two steps that follow, or with them. */
+  | { readonly kind: 'maybe' };
+
 /**
- * A pattern of names: `*` stands for any run of characters but `/`, `**` for any run at all; a leading `**` followed by
- * a slash also matches nothing. Everything else stands for itself.
+ * A pattern of names: `*` stands for any run of characters but `/`, `**` for any run at all; a `**` that is a part of its
+ * own followed by a slash also matches nothing. Everything else stands for itself. Matching takes time in proportion to
+ * the lengths of both, whatever the pattern: names come from clients.
  */
 export function compileGlob(pattern: string): Matches {
-  const source = pattern.replaceAll(/\*\*\/|\/\*\*|\*\*|\*|[.+?^${}()|[\]\\]/g, (part) => {
-    if (part === '**/') return '(?:.*/)?';
-    if (part === '/**') return '/.*';
-    if (part === '**') return '.*';
-    return part === '*' ? '[^/]*' : `\\${part}`;
-  });
-  const expression = new RegExp(`^${source}$`);
-  return (text) => expression.test(text);
+  const steps = stepsOf(pattern);
+  return (text) => {
+    let reached = close(new Set([0]), steps);
+    for (const character of text) {
+      const next = new Set<number>();
+      for (const position of reached) {
+        const step = steps[position];
+        if (step?.kind === 'character' && step.character === character) next.add(position + 1);
+        if (step?.kind === 'any' || (step?.kind === 'part' && character !== '/')) next.add(position);
+      }
+      if (next.size === 0) return false;
+      reached = close(next, steps);
+    }
+    return reached.has(steps.length);
+  };
 }
 
 /** Matches what any of the patterns matches; without patterns, nothing. */
@@ -41,4 +56,27 @@ export function compileImageGlob(pattern: string): (repository: string, referenc
 export interface ImageReference {
   readonly tags: readonly string[];
   readonly digest: string;
+}
+
+function stepsOf(pattern: string): Step[] {
+  const steps: Step[] = [];
+  for (const [part] of pattern.matchAll(/(?<=^|\/)\*\*\/|\*\*|\*|[\s\S]/gu)) {
+    if (part === '**/') {
+      steps.push({ kind: 'maybe' }, { kind: 'any' }, { kind: 'character', character: '/' });
+    } else if (part === '**') steps.push({ kind: 'any' });
+    else if (part === '*') steps.push({ kind: 'part' });
+    else steps.push({ kind: 'character', character: part });
+  }
+  return steps;
+}
+
+/** Adds what can be reached without a character: runs may be empty. */
+function close(reached: Set<number>, steps: readonly Step[]): Set<number> {
+  // A set is walked in the order in which things were added, those that are added meanwhile included.
+  for (const position of reached) {
+    const step = steps[position];
+    if (step !== undefined && step.kind !== 'character') reached.add(position + 1);
+    if (step?.kind === 'maybe') reached.add(position + 3);
+  }
+  return reached;
 }

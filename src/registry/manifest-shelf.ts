@@ -105,7 +105,7 @@ export class ManifestShelf {
     const manifest = parseManifest(bytes, mediaType);
     if (reference.kind === 'tag') seen.add(repository.name, reference.tag, digest);
     let isStored = false;
-    const reservation = await budget.reserve(repository.registry, bytes.length);
+    const reservation = await budget.reserve(repository.registry, bytes.length).catch(() => 'store' as const);
     if (reservation instanceof Reservation) {
       try {
         await this.#store(repository, reference, fetched, manifest);

@@ -43,6 +43,7 @@ export class MendedBlob implements BlobReading {
         if (this.#isClosed || !isMendable(error) || this.#mendings >= MAX_MENDINGS) throw error;
         this.#mendings += 1;
         await this.#current[Symbol.asyncDispose]();
+        if (this.#isClosed) throw error;
         this.#current = await this.#reopen(error, positionBytes);
         if (this.#isClosed) await this.#current[Symbol.asyncDispose]();
       }

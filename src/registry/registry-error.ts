@@ -68,7 +68,8 @@ export function toRegistryError(error: unknown, missing: Subject): unknown {
     return new RegistryError(code, error.message, { retryAfterMs, cause: error });
   }
   if (error instanceof ContentError || error instanceof MetadataError) {
-    return new RegistryError('STORE_FAILED', error.message, { cause: error });
+    // Its message names our own files, which are no client's business; it is logged with the cause.
+    return new RegistryError('STORE_FAILED', 'the store of this mirror cannot be used at the moment', { cause: error });
   }
   if (error instanceof CodedError && PASSING.has(error.code)) {
     return new RegistryError('UPSTREAM_UNAVAILABLE', error.message, { retryAfterMs: PASSING_MS, cause: error });

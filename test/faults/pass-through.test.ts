@@ -13,7 +13,8 @@ const SIZE = 3_000_000;
 const BYTES = seededBytes(SIZE, 'larger than the quota');
 
 function setSmallStage(options: StageOptions = {}): Promise<Stage> {
-  return setStage({ ...options, config: { storage: { path: './data', minFree: 0, quota: QUOTA } } });
+  const storage = { path: './data', minFree: 0, quota: QUOTA };
+  return setStage({ ...options, config: { storage } });
 }
 
 /** Nothing of it is kept, and nothing is promised any more to those who brought it. */

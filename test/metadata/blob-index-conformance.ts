@@ -119,21 +119,34 @@ export function describeBlobIndex(title: string, openIndex: () => Promise<IndexU
     test('keeps the last answer of each listing', async () => {
       await using opened = await openIndex();
       const { index } = opened;
+      await index.putManifest(manifest('m'));
       const body = Buffer.from([0, 255, 10, 13]);
+      const list = { repository: APP, key: 'tags', body: Buffer.from('old'), atMs: 1 };
       expect(await index.findListing(APP, 'tags')).toBe(undefined);
-      await index.putListing({ repository: APP, key: 'tags', body: Buffer.from('old'), atMs: 1 });
-      await index.putListing({ repository: APP, key: 'tags', body: body, atMs: 2 });
-      await index.putListing({ repository: APP, key: 'referrers', body: new Uint8Array(), atMs: 3 });
+      expect(await index.putListing(list)).toBe(true);
+      expect(await index.putListing({ ...list, body, atMs: 2 })).toBe(true);
+      expect(await index.putListing({ ...list, key: 'referrers', body: new Uint8Array(), about: digest('m') })).toBe(
+        true,
+      );
       const found = await index.findListing(APP, 'tags');
       expect([Buffer.from(found?.body ?? []), found?.validatedAtMs]).toEqual([body, 2]);
       expect((await index.findListing(APP, 'referrers'))?.body).toHaveLength(0);
       expect(await index.findListing(OTHER, 'tags')).toBe(undefined);
     });
 
-    test('does not make a repository of a listing', async () => {
+    test('keeps no list of a repository that holds nothing, nor about what the repository does not have', async () => {
       await using opened = await openIndex();
-      await opened.index.putListing({ repository: APP, key: 'tags', body: Buffer.from('[]'), atMs: 1 });
-      expect(await opened.index.listRepositories({ limit: 10 })).toEqual([]);
+      const { index } = opened;
+      await index.putManifest(manifest('m', { references: [reference('named', 'subject')] }));
+      await index.putManifest(manifest('elsewhere', { repository: OTHER }));
+      await index.putBlob({ digest: digest('loose'), sizeBytes: 1, repositories: [], atMs: 1 });
+      const list = { repository: APP, key: 'list', body: Buffer.from('[]'), atMs: 1 };
+      for (const about of ['named', 'elsewhere', 'loose', 'unheard']) {
+        expect(await index.putListing({ ...list, about: digest(about) })).toBe(false);
+      }
+      expect(await index.putListing({ ...list, repository: 'quay.io/unheard' })).toBe(false);
+      expect(await index.findListing(APP, 'list')).toBe(undefined);
+      expect(await index.listRepositories({ limit: 10 })).toEqual([APP, OTHER]);
     });
 
     test('takes uses of what it knows and of what it does not know', async () => {

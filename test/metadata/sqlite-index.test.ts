@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
@@ -9,13 +9,17 @@ import { seededBytes } from '../support/bytes.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { describeBlobIndex } from './blob-index-conformance.ts';
 import { describeManifestIndex } from './metadata-index-conformance.ts';
+import { describeRootIndex } from './root-index-conformance.ts';
 import { openSqliteFile, openSqliteIndex } from './support/open-sqlite-index.ts';
 import { digest, manifest, reference } from './support/rows.ts';
+import { describeUpkeepIndex } from './upkeep-index-conformance.ts';
 
 const APP = 'docker.io/library/app';
 
 describeManifestIndex('the SQLite index', openSqliteIndex);
 describeBlobIndex('the SQLite index', openSqliteIndex);
+describeRootIndex('the SQLite index', openSqliteIndex);
+describeUpkeepIndex('the SQLite index', openSqliteIndex);
 
 /** When the content was last used in each repository, as the file says. The index must be closed. */
 function usesIn(file: string): Record<string, number | null> {
@@ -111,6 +115,46 @@ describe('opening the index', () => {
     await expect(readAll()).rejects.toMatchObject({ code: 'INDEX_CORRUPT' });
   });
 
+  test('says so whatever is asked of it when damage shows', async () => {
+    await using opened = await openSqliteIndex();
+    for (let number = 0; number < 200; number += 1) {
+      const references = Array.from({ length: 10 }, (_, layer) => reference(`layer ${number} ${layer}`));
+      await opened.index.putManifest(manifest(`m${number}`, { references, tags: [`v${number}`] }));
+    }
+    await opened.index[Symbol.asyncDispose]();
+    const bytes = await readFile(opened.file);
+    seededBytes(bytes.length - 4096 * 50, 3).copy(bytes, 4096 * 50);
+    await writeFile(opened.file, bytes);
+    await using index = openSqliteFile(opened.file);
+    const root = { repository: APP, digest: digest('m7') };
+    const blob = { digest: digest('new'), sizeBytes: 1, repositories: [APP], atMs: 1 };
+    index.noteUse({ ...root, atMs: 2_000_000 });
+    const answers = await Promise.allSettled([
+      index.findTag(APP, 'v100'),
+      index.findManifest(APP, digest('m100')),
+      index.putManifest(manifest('n', { references: [reference('layer 5 5')], tags: ['v5'] })),
+      index.putTag(APP, 'v9', digest('m7'), 5),
+      index.dropTag(APP, 'v150'),
+      index.listTags(APP),
+      index.putBlob(blob),
+      index.linkBlob(APP, digest('other')),
+      index.removeBlobs([digest('layer 9 9')]),
+      index.listBlobs('', 10_000),
+      index.flushUses(),
+      index.oldestRoots({ limit: 100 }),
+      index.listRoots({ limit: 1000 }),
+      index.dropRoots([root]),
+      index.contentOf(root),
+      index.sweep(10_000),
+      index.backup(`${opened.file}.copy`),
+    ]);
+    const refusals = answers.filter((answer) => answer.status === 'rejected').map((answer) => answer.reason as unknown);
+    expect(refusals.length).toBeGreaterThan(5);
+    expect(refusals.filter((reason) => !(reason instanceof MetadataError && reason.code === 'INDEX_CORRUPT'))).toEqual(
+      [],
+    );
+  });
+
   test.each([0, 1])("refuses another program's database of version %i", async (version) => {
     await using directory = await temporaryDirectory();
     const file = join(directory.path, 'index.sqlite');
@@ -162,11 +206,12 @@ describe('opening the index', () => {
 });
 
 test('a full disk is INDEX_FULL, and loses nothing that was committed', async () => {
-  await using disk = await mountSmallDisk(1024 * 1024);
+  await using disk = await mountSmallDisk(4 * 1024 * 1024);
   const file = join(disk.path, 'index.sqlite');
   let stored = 0;
   {
     await using index = openSqliteFile(file);
+    await index.putManifest(manifest('m'));
     const fill = async () => {
       for (; stored < 1000; stored += 1)
         await index.putListing({ repository: APP, key: `key ${stored}`, body: seededBytes(20_000, stored), atMs: 1 });
@@ -176,10 +221,40 @@ test('a full disk is INDEX_FULL, and loses nothing that was committed', async ()
     expect((await index.findListing(APP, 'key 0'))?.body).toHaveLength(20_000);
   }
   // Not one byte is free when it is opened again.
-  await writeFile(join(disk.path, 'junk'), Buffer.alloc(1024 * 1024)).catch(() => undefined);
+  await writeFile(join(disk.path, 'junk'), Buffer.alloc(4 * 1024 * 1024)).catch(() => undefined);
   await using index = openSqliteFile(file);
   for (let number = 0; number < stored; number += 1) {
     const found = await index.findListing(APP, `key ${number}`);
     expect(seededBytes(20_000, number).equals(found?.body ?? Buffer.alloc(0))).toBe(true);
   }
+});
+
+test('what is on a disk that is full to the last byte can be evicted', async () => {
+  await using disk = await mountSmallDisk(4 * 1024 * 1024);
+  await using index = openSqliteFile(join(disk.path, 'index.sqlite'));
+  for (let number = 0; number < 50; number += 1) {
+    await index.putManifest(
+      manifest(`m${number}`, { references: [reference(`layer ${number}`)], tags: [`v${number}`] }),
+    );
+  }
+  await writeFile(join(disk.path, 'junk'), Buffer.alloc(4 * 1024 * 1024)).catch(() => undefined);
+  for (let number = 0; number < 10; number += 1) {
+    const doomed = await index.dropRoots(await index.oldestRoots({ limit: 4 }));
+    await index.settleDoomed(doomed.map((content) => content.digest));
+  }
+  expect(await index.usage()).toMatchObject({ blobs: 10 });
+});
+
+test('its log does not grow without bound, and counts as the index', async () => {
+  await using opened = await openSqliteIndex();
+  const { index, file } = opened;
+  await index.putManifest(manifest('m'));
+  const list = { repository: APP, key: 'tags', atMs: 1 };
+  await index.putListing({ ...list, body: seededBytes(40_000_000, 0) });
+  for (let number = 0; number < 60; number += 1)
+    await index.putListing({ ...list, body: seededBytes(1_000_000, number) });
+  const [main, log] = await Promise.all([stat(file), stat(`${file}-wal`)]);
+  expect(log.size).toBeGreaterThan(0);
+  expect(log.size).toBeLessThan(32 * 1024 * 1024);
+  expect((await index.usage()).indexBytes).toBe(main.size + log.size);
 });

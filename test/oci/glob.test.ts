@@ -13,7 +13,7 @@ function isMatch(pattern: string, text: string, isLeading = true): boolean {
     const goesOn = text !== '' && !text.startsWith('/') && isMatch(pattern, text.slice(1), false);
     return goesOn || isMatch(pattern.slice(1), text, false);
   }
-  return text.startsWith(pattern.charAt(0)) && isMatch(pattern.slice(1), text.slice(1), false);
+  return text.startsWith(pattern.charAt(0)) && isMatch(pattern.slice(1), text.slice(1), pattern.startsWith('/'));
 }
 
 const digest = `sha256:${'ab'.repeat(32)}`;
@@ -42,7 +42,7 @@ describe('a glob', () => {
     ['*', '', true],
     ['*', 'a/b', false],
     ['docker.io/**/debian', 'docker.io/a/b/debian', true],
-    ['docker.io/**/debian', 'docker.io/debian', false],
+    ['docker.io/**/debian', 'docker.io/debian', true],
     ['docker.io/**/debian', 'docker.io/a/mydebian', false],
     ['deb**n', 'deb/x/n', true],
     ['v*', 'v1.2', true],

@@ -72,7 +72,20 @@ async function syncFolder(file: string): Promise<void> {
 }
 
 function asMetadataError(file: string, error: unknown): unknown {
-  const translated = translateError(file, error);
-  const isSystem = translated instanceof Error && 'syscall' in translated;
-  return isSystem ? new MetadataError('INDEX_FAILED', `${file}: ${translated.message}`, { cause: error }) : translated;
+  const code = error instanceof Error && 'syscall' in error && 'code' in error ? error.code : undefined;
+  if (typeof code !== 'string') return translateError(file, error);
+  const because = { cause: error };
+  switch (code) {
+    case 'ENOENT':
+      return new MetadataError('INDEX_FAILED', `the folder of ${file} does not exist`, because);
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new MetadataError('INDEX_FULL', `${file} cannot grow: its disk is full`, because);
+    case 'EROFS':
+    case 'EACCES':
+    case 'EPERM':
+      return new MetadataError('INDEX_READ_ONLY', `${file} cannot be written: its folder must be writable`, because);
+    default:
+      return new MetadataError('INDEX_FAILED', `${file} cannot be written: ${code}`, because);
+  }
 }

@@ -1,5 +1,10 @@
+import { existsSync } from 'node:fs';
 import Database from 'better-sqlite3';
+import { MetadataError } from '../metadata-error.ts';
 import { translated } from './translate-error.ts';
+
+/** A process that is ending has this long to let go of the file. */
+const BUSY_MS = 500;
 
 /** A database that may be damaged, read as far as it goes. It is not changed. */
 export class DamagedDatabase implements Disposable {
@@ -9,12 +14,14 @@ export class DamagedDatabase implements Disposable {
 
   /** @throws MetadataError if there is no such file, or another process has it open */
   constructor(file: string) {
-    this.#database = translated(file, () => new Database(file, { readonly: true, fileMustExist: true }));
+    if (!existsSync(file)) throw new MetadataError('INDEX_FAILED', `${file} does not exist`);
+    this.#database = translated(file, () => new Database(file, { readonly: true, timeout: BUSY_MS }));
     translated(file, () => {
       // Only with both does SQLite read a file that is shorter than it should be.
       this.#database.unsafeMode(true);
       this.#database.pragma('writable_schema = ON');
       this.#database.pragma('cell_size_check = ON');
+      this.#refuseInUse();
     });
   }
 
@@ -58,6 +65,17 @@ export class DamagedDatabase implements Disposable {
 
   [Symbol.dispose](): void {
     this.#database.close();
+  }
+
+  /** Damage shows later, table by table. */
+  #refuseInUse(): void {
+    try {
+      this.#database.prepare('SELECT count(*) FROM sqlite_schema').get();
+    } catch (error) {
+      if (!(error instanceof Database.SqliteError) || !error.code.startsWith('SQLITE_BUSY')) return;
+      this.#database.close();
+      throw error;
+    }
   }
 
   /** @returns what reading ended with, if that was not the end */

@@ -7,8 +7,10 @@ export interface Node {
   readonly contentId: number;
 }
 
-interface Measure {
+/** Sizes are of what is stored. */
+export interface Measure {
   readonly sizeBytes: number;
+  readonly diskBytes: number;
   readonly usedAt: number;
 }
 
@@ -63,7 +65,8 @@ export class Graph {
         WHERE b.content_id = part.id AND c.id = part.id ORDER BY c.digest`),
       measure: connection.prepare<Node, Measure>(`
         ${PARTS}
-        SELECT coalesce(sum(b.size_bytes), 0) AS sizeBytes, coalesce(max(part.used_at), 0) AS usedAt
+        SELECT coalesce(sum(b.size_bytes), 0) AS sizeBytes,
+          coalesce(sum((b.size_bytes + 4095) / 4096 * 4096), 0) AS diskBytes, coalesce(max(part.used_at), 0) AS usedAt
         FROM part LEFT JOIN blob b ON b.content_id = part.id`),
     };
   }
@@ -111,7 +114,7 @@ export class Graph {
 
   /** How large it is with its linked parts, and when one of them was last used, whatever else that is part of. */
   measure(node: Node): Measure {
-    return this.#statements.measure.get(node) ?? { sizeBytes: 0, usedAt: 0 };
+    return this.#statements.measure.get(node) ?? { sizeBytes: 0, diskBytes: 0, usedAt: 0 };
   }
 
   /** Newest manifests first: they are the likeliest to have been used lately. */

@@ -1,4 +1,4 @@
-import type { Graph, Node } from './graph.ts';
+import type { Graph, Measure, Node } from './graph.ts';
 import type { RootRow, Roots } from './roots.ts';
 
 /** A root with the last use that its row has. */
@@ -16,9 +16,26 @@ const MANIFESTS_LIMIT = 200;
  * How large a root is, and when it or a part of it was last pulled. The pull of a part that several roots have counts for
  * the one that was pulled last itself, of two at the same moment for the one that came later.
  */
-export function measureRoot(graph: Graph, roots: Roots, root: UsedNode): { sizeBytes: number; usedAt: number } {
-  const { sizeBytes, usedAt } = graph.measure(root);
-  return { sizeBytes, usedAt: usedAt > root.usedAt ? lastUse(graph, roots, root) : root.usedAt };
+export function measureRoot(graph: Graph, roots: Roots, root: UsedNode): Measure {
+  const { usedAt, ...sizes } = graph.measure(root);
+  return { ...sizes, usedAt: usedAt > root.usedAt ? lastUse(graph, roots, root) : root.usedAt };
+}
+
+/** The root that has the content and was pulled last, of those above it that are looked at. */
+export function latestRoot(graph: Graph, roots: Roots, node: Node): number | undefined {
+  let latest: { id: number; usedAt: number } | undefined;
+  let seen = 0;
+  const look = (id: number) => {
+    const row = roots.find({ repositoryId: node.repositoryId, contentId: id });
+    if (row && row.usedAt >= (latest?.usedAt ?? 0)) latest = { id, usedAt: row.usedAt };
+  };
+  look(node.contentId);
+  for (const id of graph.above(node)) {
+    if (seen >= MANIFESTS_LIMIT) break;
+    seen += 1;
+    look(id);
+  }
+  return latest?.id;
 }
 
 function lastUse(graph: Graph, roots: Roots, root: UsedNode): number {

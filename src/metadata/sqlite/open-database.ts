@@ -7,16 +7,16 @@ import { translated } from './translate-error.ts';
 const APPLICATION_ID = 0x656e7472;
 /** A predecessor that is ending has this long to let go of the file. */
 const BUSY_MS = 2_000;
-/** The write-ahead log goes into the database once it has so many pages of 4096 bytes: that waits for the disk. */
-const WAL_PAGES = 4_000;
-/** A log that a large transaction has made longer is cut to this. */
-const WAL_LIMIT_BYTES = 20 * 1024 * 1024;
+const PAGE_BYTES = 4096;
+/** Written and thrown away at the start: the log then has space of its own, even when the disk is full. */
+const LOG_RESERVE_BYTES = 128 * 1024;
 
 /**
  * Opens the index, for this process alone, and brings its schema up to date.
+ * @param logBytes once the write-ahead log is so large it goes into the database, which waits for the disk
  * @throws MetadataError in use, too new, damaged, read-only or full; the file is left as it was
  */
-export function openDatabase(file: string): Database.Database {
+export function openDatabase(file: string, logBytes: number): Database.Database {
   return translated(file, () => {
     const database = new Database(file, { timeout: BUSY_MS });
     try {
@@ -29,19 +29,37 @@ export function openDatabase(file: string): Database.Database {
       database.pragma('synchronous = FULL');
       database.pragma('cache_size = -65536');
       database.pragma('temp_store = MEMORY');
-      database.pragma(`wal_autocheckpoint = ${WAL_PAGES}`);
-      database.pragma(`journal_size_limit = ${WAL_LIMIT_BYTES}`);
+      database.pragma(`wal_autocheckpoint = ${Math.ceil(logBytes / PAGE_BYTES)}`);
+      database.pragma(`journal_size_limit = ${logBytes}`);
       database.exec('BEGIN IMMEDIATE; COMMIT');
       // A new version of a table takes the place of the old one: only then do rows have to agree.
       database.pragma('foreign_keys = OFF');
       migrate(database, version);
       database.pragma('foreign_keys = ON');
+      reserveLog(database, Math.min(LOG_RESERVE_BYTES, logBytes / 2));
       return database;
     } catch (error) {
       database.close();
       throw error;
     }
   });
+}
+
+/** What is evicted from a full disk has to be written down first. */
+function reserveLog(database: Database.Database, bytes: number): void {
+  database.pragma('synchronous = NORMAL');
+  const fill = database.prepare(
+    "INSERT OR REPLACE INTO note (key, value) VALUES ('log', replace(hex(zeroblob(?)), '0', ' '))",
+  );
+  try {
+    fill.run(Math.floor(bytes / 2));
+    database.exec("DELETE FROM note WHERE key = 'log'");
+    database.pragma('wal_checkpoint(PASSIVE)');
+  } catch (error) {
+    // A disk that is full already: what is there can be served all the same.
+    if (!(error instanceof Database.SqliteError) || !error.code.startsWith('SQLITE_FULL')) throw error;
+  }
+  database.pragma('synchronous = FULL');
 }
 
 /** The version of the schema that the file has; 0 for a new file. */

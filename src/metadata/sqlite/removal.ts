@@ -57,9 +57,10 @@ export class Removal {
 
   drop(roots: readonly { readonly repository: string; readonly digest: Digest }[]): DoomedContent[] {
     const { rows } = this.#options;
-    const gone: Gone = { doomed: [], tags: [], contents: [] };
-    this.#connection.writeLazily(() => {
-      for (const { repository, digest } of roots) this.#drop(repository, digest, gone);
+    const gone = this.#connection.writeLazily(() => {
+      const all: Gone = { doomed: [], tags: [], contents: [] };
+      for (const { repository, digest } of roots) this.#drop(repository, digest, all);
+      return all;
     });
     for (const { repository, tag } of gone.tags) rows.forgetTag(repository, tag);
     for (const { repository, digest } of gone.contents) rows.forgetManifest(repository, digest);

@@ -2,9 +2,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Digest } from '../../oci/digest.ts';
 import type { Root } from '../metadata-index.ts';
 import type { Connection } from './connection.ts';
-import type { Graph, Node } from './graph.ts';
+import type { Graph, Measure, Node } from './graph.ts';
 import { registryOf, type Ids } from './ids.ts';
-import { measureRoot, type UsedNode } from './last-use.ts';
+import { latestRoot, measureRoot, type UsedNode } from './last-use.ts';
 import type { Roots } from './roots.ts';
 import type { Tags } from './tags.ts';
 import type { Uses } from './uses.ts';
@@ -83,7 +83,7 @@ export class RootLists {
   }
 
   /** All there is to know of it. */
-  describe(root: Node, { sizeBytes, usedAt }: { sizeBytes: number; usedAt: number }): Root {
+  describe(root: Node, { sizeBytes, diskBytes, usedAt }: Measure): Root {
     const names = this.#statements.names.get(root);
     return {
       repository: names?.repository ?? '',
@@ -92,7 +92,19 @@ export class RootLists {
       isManifest: names?.isManifest === 1,
       usedAtMs: usedAt,
       sizeBytes,
+      diskBytes,
     };
+  }
+
+  async latestRootOf(repository: string, digest: Digest): Promise<Digest | undefined> {
+    const { ids, graph, roots, uses } = this.#options;
+    await uses.flush();
+    return this.#connection.run(() => {
+      const [repositoryId, contentId] = [ids.repository(repository), ids.content(digest)];
+      if (repositoryId === undefined || contentId === undefined) return undefined;
+      const root = latestRoot(graph, roots, { repositoryId, contentId });
+      return root === undefined ? undefined : this.#statements.names.get({ repositoryId, contentId: root })?.digest;
+    });
   }
 
   #find(query: RootsQuery): UsedNode[] {

@@ -16,6 +16,8 @@ import { backUp } from './backup.ts';
 import { Connection } from './connection.ts';
 import { connectParts, type IndexParts } from './index-parts.ts';
 
+const DEFAULT_LOG_BYTES = 16 * 1024 * 1024;
+
 /** The index in one SQLite file. Calls take some 20 to 80 µs, which is why they may run on the event loop. */
 export class SqliteIndex implements MetadataIndex {
   readonly #connection: Connection;
@@ -24,8 +26,8 @@ export class SqliteIndex implements MetadataIndex {
   #backup: Promise<void> | undefined;
 
   /** @throws MetadataError in use, too new, damaged, read-only or full; the file is left as it was */
-  constructor(file: string, options: { onFlushError: (error: unknown) => void }) {
-    this.#connection = new Connection(file);
+  constructor(file: string, options: { onFlushError: (error: unknown) => void; logBytes?: number }) {
+    this.#connection = new Connection(file, options.logBytes ?? DEFAULT_LOG_BYTES);
     try {
       this.#parts = connectParts(this.#connection, options);
       this.#parts.uses.start();
@@ -121,6 +123,10 @@ export class SqliteIndex implements MetadataIndex {
 
   async listRoots(query: Parameters<MetadataIndex['listRoots']>[0]): Promise<Root[]> {
     return this.#parts.lists.list(query);
+  }
+
+  async latestRootOf(repository: string, digest: Digest): Promise<Digest | undefined> {
+    return this.#parts.lists.latestRootOf(repository, digest);
   }
 
   async contentOf(root: { repository: string; digest: Digest }): Promise<{ digest: Digest; sizeBytes: number }[]> {

@@ -3,14 +3,11 @@ import type { RepositorySummary, Usage } from '../metadata-index.ts';
 import type { Connection } from './connection.ts';
 
 const BLOCK_BYTES = 4096;
-/** The index's files are looked at no more often: they change little, and the disk may be slow. */
-const STAT_EVERY_MS = 1_000;
 
 /** What the store takes up, from sums that triggers keep. */
 export class Sums {
   readonly #connection: Connection;
   readonly #statements;
-  #index = { bytes: 0, untilMs: 0 };
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -37,7 +34,7 @@ export class Sums {
         blobs: total?.blobs ?? 0,
         diskBytes: (total?.blocks ?? 0) * BLOCK_BYTES,
         diskBytesByRegistry: new Map(registries.map(({ name, blocks }) => [name, blocks * BLOCK_BYTES])),
-        indexBytes: this.#indexBytes(),
+        ...this.#indexBytes(),
       };
     });
   }
@@ -48,13 +45,12 @@ export class Sums {
     return rows.map(({ usedAtMs, ...row }) => Object.assign(row, { usedAtMs: usedAtMs ?? undefined }));
   }
 
-  #indexBytes(): number {
-    const nowMs = performance.now();
-    if (nowMs >= this.#index.untilMs) {
-      const { file } = this.#connection;
-      const sizes = ['', '-wal', '-shm'].map((end) => statSync(file + end, { throwIfNoEntry: false })?.size ?? 0);
-      this.#index = { bytes: sizes.reduce((sum, size) => sum + size), untilMs: nowMs + STAT_EVERY_MS };
-    }
-    return this.#index.bytes;
+  /** Looked at each time: the log grows by megabytes a second. */
+  #indexBytes(): { indexBytes: number; indexUnwrittenBytes: number } {
+    const { file, logBytes } = this.#connection;
+    const sizeOf = (end: string) => statSync(file + end, { throwIfNoEntry: false })?.size ?? 0;
+    const unwritten = Math.max(0, logBytes - sizeOf('-wal'));
+    const written = sizeOf('') + sizeOf('-wal') + sizeOf('-shm');
+    return { indexBytes: written + unwritten, indexUnwrittenBytes: unwritten };
   }
 }

@@ -90,13 +90,13 @@ export class BoundedIngest implements Ingest {
   describe(totalBytes: number, origin: string): void {
     this.#inner.describe(totalBytes, origin);
     // Room is made while the first bytes are on their way.
-    if (!this.isPassing) this.#admission ??= this.#admit(totalBytes);
+    if (!this.isPassing) this.#admission ??= this.#admit();
   }
 
   /** Waits until it is known whether there is room. */
   async admitted(): Promise<void> {
     if (this.isPassing) return;
-    this.#admission ??= this.#admit(undefined);
+    this.#admission ??= this.#admit();
     await this.#admission;
   }
 
@@ -157,6 +157,7 @@ export class BoundedIngest implements Ingest {
     this.#hasEnded = true;
     try {
       await this.#inner.discard();
+      this.#options.budget.unpark(this.digest);
     } finally {
       this.settle();
     }
@@ -166,53 +167,59 @@ export class BoundedIngest implements Ingest {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.isPassing) return this.discard();
     this.#hasEnded = true;
-    const keptBytes = this.have.size;
     try {
       await this.#inner[Symbol.asyncDispose]();
     } finally {
-      if (keptBytes > 0 && this.#reservation) {
-        this.#options.budget.park({ digest: this.digest, sizeBytes: keptBytes, atMs: Date.now() });
-      }
+      if (this.#reservation) this.#park();
       this.settle();
     }
   }
 
-  async #admit(totalBytes: number | undefined): Promise<void> {
+  /** Without a size there is no going on where it stopped: the store keeps nothing then. */
+  #park(): void {
+    const sizeBytes = this.have.size;
+    if (sizeBytes === 0 || this.totalBytes === undefined) return;
+    this.#options.budget.park({ digest: this.digest, sizeBytes, atMs: Date.now() });
+  }
+
+  /** Asks for room. It never fails: whatever is wrong, the bytes can be streamed through. */
+  async #admit(): Promise<void> {
     const { budget, registry } = this.#options;
     const haveBytes = this.have.size;
-    // What is there already counts as parked until it is promised as part of the whole.
-    budget.unpark(this.digest);
-    const asking = budget.reserve(registry, totalBytes ?? Math.max(STEP_BYTES, haveBytes));
-    const granted = await within(ROOM_MS, asking);
-    if (granted === undefined) {
-      // The client does not wait for an eviction that takes long.
-      this.#startPassing('quota');
-      void asking.then((late) => late instanceof Reservation && late.release()).catch(() => undefined);
-    } else if (!(granted instanceof Reservation)) {
+    const wantedBytes = this.totalBytes ?? Math.max(STEP_BYTES, haveBytes);
+    const granted = await inTime(budget.reserve(registry, wantedBytes, this.digest), (late) => {
+      if (!(late instanceof Reservation)) return;
+      late.release();
+      this.#park();
+    });
+    if (!(granted instanceof Reservation)) {
       this.#startPassing(granted);
     } else if (this.#hasEnded) {
       granted.release();
+      this.#park();
     } else {
       this.#reservation = granted;
       granted.wrote(haveBytes);
     }
   }
 
-  /** Only a blob without a known size can come to the end of what was promised. */
+  /** Is there room up to that offset? More is asked for if an answer told a larger size, or none. */
   async #isCovered(endBytes: number): Promise<boolean> {
     const reservation = this.#reservation;
-    if (!reservation || this.totalBytes !== undefined) return reservation !== undefined;
-    while (endBytes > reservation.bytes) {
-      const refusal = await this.#options.budget.extend(reservation, STEP_BYTES);
+    if (!reservation) return false;
+    for (;;) {
+      const missingBytes = Math.max(endBytes, this.totalBytes ?? 0) - reservation.bytes;
+      if (missingBytes <= 0) return true;
+      const extending = this.#options.budget.extend(reservation, Math.max(STEP_BYTES, missingBytes));
+      const refusal = await inTime(extending, () => undefined);
       if (refusal === undefined) continue;
       this.#startPassing(refusal);
       return false;
     }
-    return true;
   }
 
   #startPassing(reason: BypassReason): void {
-    if (this.isPassing) return;
+    if (this.isPassing || this.#hasEnded) return;
     this.#passingReason = reason;
     this.#options.onPassing(reason, this.totalBytes);
   }
@@ -220,15 +227,20 @@ export class BoundedIngest implements Ingest {
   async #pass(chunks: readonly Uint8Array[], positionBytes: number): Promise<void> {
     let position = positionBytes;
     for (const chunk of chunks) {
+      this.#throwIfAhead(position);
       await this.#window.room();
-      if (position !== this.have.endFrom(0))
-        throw new CodedError(OUT_OF_ORDER, 'what is streamed through comes in order');
+      this.#throwIfAhead(position);
       this.#inner.pass([chunk], position);
       this.#window.add(chunk, position);
       this.#passed.add(position, position + chunk.length);
       position += chunk.length;
       this.#endBytes = position;
     }
+  }
+
+  #throwIfAhead(positionBytes: number): void {
+    if (positionBytes === this.have.endFrom(0)) return;
+    throw new CodedError(OUT_OF_ORDER, 'what is streamed through comes in order');
   }
 
   async #read(file: ContentFile, buffer: Uint8Array, positionBytes: number, isLeftBehind: boolean): Promise<number> {
@@ -241,4 +253,22 @@ export class BoundedIngest implements Ingest {
     const length = passed ? Math.min(buffer.length, passed[0] - positionBytes) : buffer.length;
     return file.read(buffer.subarray(0, length), positionBytes);
   }
+}
+
+/** What the budget says, if it says it soon: a client does not wait for an eviction that takes long, or for a broken disk. */
+async function inTime<Answer>(
+  asking: Promise<Answer>,
+  onLate: (answer: Answer) => void,
+): Promise<Answer | BypassReason> {
+  const settled = asking.then(
+    (answer) => ({ answer }),
+    () => undefined,
+  );
+  const result = await within(
+    ROOM_MS,
+    settled.then((value) => ({ value })),
+  );
+  if (result) return result.value ? result.value.answer : 'store';
+  void settled.then((late) => late && onLate(late.answer));
+  return 'quota';
 }

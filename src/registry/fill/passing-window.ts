@@ -21,7 +21,10 @@ export class PassingWindow {
   readonly #places = new Set<WindowPlace>();
   #chunks: { startBytes: number; bytes: Uint8Array }[] = [];
   #sizeBytes = 0;
-  #waiting: (() => void) | undefined;
+  /** When the last reader went. */
+  #leftAtMs = performance.now();
+  #endBytes = 0;
+  readonly #waiting = new Set<() => void>();
 
   /** A reader that begins here. */
   enter(positionBytes: number): WindowPlace {
@@ -31,7 +34,7 @@ export class PassingWindow {
   }
 
   leave(place: WindowPlace): void {
-    this.#places.delete(place);
+    if (this.#places.delete(place)) this.#leftAtMs = performance.now();
     this.#trim();
   }
 
@@ -41,14 +44,17 @@ export class PassingWindow {
     this.#trim();
   }
 
-  /** Waits until there is room, and for as long as anyone reads. @throws CodedError NOBODY_READS */
+  /** Waits until there is room. @throws CodedError NOBODY_READS when nobody has read for a while */
   async room(): Promise<void> {
     for (;;) {
-      if (this.#places.size === 0) throw new CodedError(NOBODY_READS, 'nobody reads what is not kept');
+      const isRead = this.#places.size > 0;
+      if (!isRead && performance.now() - this.#leftAtMs >= LAGGARD_MS) {
+        throw new CodedError(NOBODY_READS, 'nobody reads what is not kept');
+      }
       if (this.#sizeBytes < WINDOW_BYTES) return;
       const { promise, resolve } = Promise.withResolvers<void>();
-      this.#waiting = resolve;
-      const timer = setTimeout(() => this.#leaveBehind(), LAGGARD_MS);
+      this.#waiting.add(resolve);
+      const timer = setTimeout(() => (isRead ? this.#leaveBehind() : this.#wake()), LAGGARD_MS);
       await promise;
       clearTimeout(timer);
     }
@@ -58,6 +64,7 @@ export class PassingWindow {
   add(bytes: Uint8Array, startBytes: number): void {
     this.#chunks.push({ startBytes, bytes });
     this.#sizeBytes += bytes.length;
+    this.#endBytes = startBytes + bytes.length;
     this.#trim();
   }
 
@@ -80,7 +87,9 @@ export class PassingWindow {
   /** Only where somebody else would go on: a single reader may take its time. */
   #leaveBehind(): void {
     const now = performance.now();
-    const slow = [...this.#places].filter(({ movedAtMs }) => now - movedAtMs >= LAGGARD_MS);
+    const slow = [...this.#places].filter(
+      ({ positionBytes, movedAtMs }) => positionBytes < this.#endBytes && now - movedAtMs >= LAGGARD_MS,
+    );
     if (slow.length < this.#places.size) {
       for (const place of slow) {
         place.isLeftBehind = true;
@@ -92,6 +101,8 @@ export class PassingWindow {
   }
 
   #trim(): void {
+    // Somebody may be about to come: a client whose image was fetched ahead, or another one that left a moment too early.
+    if (this.#places.size === 0) return this.#wake();
     let firstNeeded = Infinity;
     for (const { positionBytes } of this.#places) firstNeeded = Math.min(firstNeeded, positionBytes);
     let gone = 0;
@@ -101,11 +112,11 @@ export class PassingWindow {
       gone += 1;
     }
     if (gone > 0) this.#chunks = this.#chunks.slice(gone);
-    if (this.#places.size === 0 || this.#sizeBytes < WINDOW_BYTES) this.#wake();
+    if (this.#sizeBytes < WINDOW_BYTES) this.#wake();
   }
 
   #wake(): void {
-    this.#waiting?.();
-    this.#waiting = undefined;
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
   }
 }

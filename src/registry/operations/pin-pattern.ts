@@ -1,36 +1,53 @@
+import { parseDigest } from '../../oci/digest.ts';
 import { canonicalPath } from '../../oci/repository.ts';
 import type { Upstreams } from '../upstreams.ts';
+import { leadingRegistry } from './named-repository.ts';
 import { OperationError } from './operation-error.ts';
 
-const PATTERN = /^[a-z0-9._:*/-]+(?::[a-zA-Z0-9._*-]{1,128}|@sha(?:256|512):[0-9a-f*]+)?$/;
+/** Parts of a repository's name, with stars in them. */
+const PATH = /^(?:\*\*|[a-z0-9*]+(?:[._*-]+[a-z0-9*]+)*)(?:\/(?:\*\*|[a-z0-9*]+(?:[._*-]+[a-z0-9*]+)*))*$/;
+const TAG = /^[a-zA-Z0-9_*][a-zA-Z0-9._*-]{0,127}$/;
 
 /**
  * A pin as operators write it, in full: what names no registry is at the default upstream, as in pulls.
- * @throws OperationError INVALID
+ * @throws OperationError INVALID, NOT_FOUND for a registry that is not mirrored
  */
 export function pinPattern(text: string, upstreams: Upstreams): string {
-  if (!PATTERN.test(text) || text.includes('***')) {
-    throw new OperationError(
-      'INVALID',
-      `"${text}" is no pattern of images; write for example docker.io/library/debian:*`,
-    );
-  }
-  const slash = text.indexOf('/');
-  const leading = slash === -1 ? '' : text.slice(0, slash);
-  if (leading.includes('*')) return text;
-  if (leading !== '' && upstreams.has(leading)) {
-    return `${upstreams.canonicalName(leading)}/${atRegistry(upstreams.canonicalName(leading), text.slice(slash + 1))}`;
-  }
-  if (/[.:]/.test(leading)) throw new OperationError('NOT_FOUND', `"${leading}" is no upstream here`);
-  const { defaultName } = upstreams;
-  if (defaultName === undefined) throw new OperationError('INVALID', `"${text}" names no registry; begin with one`);
-  return `${defaultName}/${atRegistry(defaultName, text)}`;
+  const at = text.indexOf('@');
+  const colon = at === -1 ? text.indexOf(':', text.lastIndexOf('/') + 1) : -1;
+  const end = [at, colon].find((position) => position !== -1) ?? text.length;
+  const reference = text.slice(end);
+  const isWhole = reference === '' || (at === -1 ? TAG.test(reference.slice(1)) : parseDigest(reference.slice(1)));
+  if (!isWhole) throw invalid(text);
+  return inFull(text.slice(0, end), text, upstreams) + reference;
 }
 
-/** Docker Hub's official images live under `library/`, patterns of them too. */
-function atRegistry(registry: string, pattern: string): string {
-  const end = pattern.search(/[:@]/);
-  const path = end === -1 ? pattern : pattern.slice(0, end);
-  if (path === '**') return pattern;
-  return canonicalPath(registry, path) + (end === -1 ? '' : pattern.slice(end));
+function inFull(name: string, text: string, upstreams: Upstreams): string {
+  const slash = name.indexOf('/');
+  const first = slash === -1 ? name : name.slice(0, slash);
+  // A pattern of registries is as it is: `**`, `*.example.com/**`.
+  if (first.includes('*') && isPattern(name)) return name;
+  const registry = leadingRegistry(name);
+  if (registry !== undefined && !upstreams.has(registry)) {
+    throw new OperationError('NOT_FOUND', `the registry "${registry}" is not mirrored here`);
+  }
+  const path = registry === undefined ? name : name.slice(slash + 1);
+  const place = registry ?? upstreams.defaultName;
+  if (place === undefined) throw new OperationError('INVALID', `"${text}" names no registry; begin with one`);
+  // Docker Hub's official images live under `library/`, patterns of them too.
+  const canonical = path.includes('**') ? path : canonicalPath(place, path);
+  if (!isPattern(canonical) || upstreams.has(name)) throw invalid(text);
+  return `${place}/${canonical}`;
+}
+
+/** `***` and `a**` would mean nothing. */
+function isPattern(path: string): boolean {
+  return PATH.test(path) && path.split('/').every((part) => part === '**' || !part.includes('**'));
+}
+
+function invalid(text: string): OperationError {
+  return new OperationError(
+    'INVALID',
+    `"${text}" is no pattern of images; write for example docker.io/library/debian:*`,
+  );
 }

@@ -4,6 +4,7 @@ import { parseImageName } from '../../oci/image-name.ts';
 import type { Pins } from '../space/pins.ts';
 import type { Freed, Removal } from '../space/removal.ts';
 import type { Upstreams } from '../upstreams.ts';
+import { namedRepository } from './named-repository.ts';
 import { OperationError } from './operation-error.ts';
 import type { PurgeTarget, RemovalReport } from './operations.ts';
 import { RemovalTally } from './removal-tally.ts';
@@ -43,7 +44,7 @@ export class Purging {
   async #purgeImage(text: string, tally: RemovalTally): Promise<void> {
     const { index, upstreams } = this.#options;
     const name = parseImageName(text);
-    const repository = name && upstreams.resolve({ path: name.path, namespace: undefined });
+    const repository = name && namedRepository(name.path, upstreams);
     if (!name || !repository) throw new OperationError('INVALID', `"${text}" is no image; write for example debian:12`);
     const { reference } = name;
     if (reference.kind === 'digest') {
@@ -70,7 +71,7 @@ export class Purging {
   }
 
   #repository(text: string): { repository: string } {
-    const repository = this.#options.upstreams.resolve({ path: text, namespace: undefined });
+    const repository = namedRepository(text, this.#options.upstreams);
     if (!repository)
       throw new OperationError('INVALID', `"${text}" is no repository; write for example library/debian`);
     return { repository: repository.name };

@@ -4,6 +4,7 @@ import type { Repository } from '../../oci/repository.ts';
 import { describeError } from '../../telemetry/telemetry.ts';
 import type { Manifests } from '../manifests.ts';
 import type { Upstreams } from '../upstreams.ts';
+import { namedRepository } from './named-repository.ts';
 import { OperationError } from './operation-error.ts';
 import type { RefreshReport } from './operations.ts';
 
@@ -22,7 +23,7 @@ export class Refreshing {
   /** A name with a tag means that tag; without one, all cached tags of the repository. @throws OperationError */
   async refresh(text: string): Promise<RefreshReport[]> {
     const name = parseImageName(text);
-    const repository = name && this.#upstreams.resolve({ path: name.path, namespace: undefined });
+    const repository = name && namedRepository(name.path, this.#upstreams);
     if (!name || !repository) throw new OperationError('INVALID', `"${text}" is no image; write for example debian:12`);
     if (name.reference.kind === 'digest') {
       throw new OperationError('INVALID', 'what a digest means never changes; name a tag or a repository');

@@ -9,6 +9,7 @@ import type { Scrub } from '../upkeep/scrub.ts';
 import type { Verification, VerificationScope } from '../upkeep/verification.ts';
 import type { Upstreams } from '../upstreams.ts';
 import type { Warmer } from '../warming/warmer.ts';
+import { namedRepository } from './named-repository.ts';
 import { OperationError } from './operation-error.ts';
 import type {
   GarbageReport,
@@ -179,7 +180,7 @@ export class RegistryOperations implements Operations {
     if (image === undefined) return { kind: 'everything' };
     const { index, upstreams } = this.#options;
     const name = parseImageName(image);
-    const known = name && upstreams.resolve({ path: name.path, namespace: undefined });
+    const known = name && namedRepository(name.path, upstreams);
     if (!name || !known) throw new OperationError('INVALID', `"${image}" is no image; write for example debian:12`);
     const { reference } = name;
     const digest: Digest | undefined =
@@ -202,7 +203,7 @@ export class RegistryOperations implements Operations {
   }
 
   #repositoryNamed(text: string): string {
-    const repository = this.#options.upstreams.resolve({ path: text, namespace: undefined });
+    const repository = namedRepository(text, this.#options.upstreams);
     if (!repository)
       throw new OperationError('INVALID', `"${text}" is no repository; write for example library/debian`);
     return repository.name;

@@ -5,7 +5,7 @@ import type { Root } from '../../metadata/metadata-index.ts';
  * by that: then the next ones follow, but nothing goes that need not.
  * @param oldestFirst roots that may go
  */
-export function chooseVictims<Candidate extends Pick<Root, 'sizeBytes'>>(
+export function chooseVictims<Candidate extends Pick<Root, 'diskBytes'>>(
   oldestFirst: readonly Candidate[],
   missingBytes: number,
 ): Candidate[] {
@@ -14,7 +14,7 @@ export function chooseVictims<Candidate extends Pick<Root, 'sizeBytes'>>(
   for (const root of oldestFirst) {
     if (victims.length > 0 && sumBytes >= missingBytes) break;
     victims.push(root);
-    sumBytes += root.sizeBytes;
+    sumBytes += root.diskBytes;
   }
   return victims;
 }

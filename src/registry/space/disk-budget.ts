@@ -6,7 +6,17 @@ import type { BypassReason } from '../../telemetry/telemetry.ts';
 import { within } from '../../util/sleep.ts';
 import { diskBytesOf } from './disk-blocks.ts';
 import { Reservation } from './reservation.ts';
-import { allowedBytes, excessBytes, roomFor, type SpaceLimits, type SpaceReading } from './room.ts';
+import {
+  allowedBytes,
+  excessBytes,
+  type Limit,
+  roomFor,
+  roomUnder,
+  type SpaceLimits,
+  type SpaceReading,
+  withoutContent,
+  withoutPieces,
+} from './room.ts';
 
 export interface DiskBudgetOptions {
   readonly store: Pick<ContentStore, 'space' | 'debris'>;
@@ -28,6 +38,13 @@ export interface Parked {
   readonly atMs: number;
 }
 
+/** What is asked for. */
+interface Wish {
+  readonly registry: string;
+  readonly bytes: number;
+  readonly resumed: Digest | undefined;
+}
+
 /** A ledger beside the pieces, and its folder's entry. */
 const INGEST_OVERHEAD_BYTES = 8 * 1024;
 /** Beyond this part of the quota it is worth finding out what eviction could do at most. */
@@ -46,8 +63,6 @@ export class DiskBudget {
   readonly #reservations = new Set<Reservation>();
   readonly #parked = new Map<Digest, Parked>();
   readonly #reading = pLimit(1);
-  /** Promised space that ended while the figures were being read: it may be missing in them. */
-  #endedBytes = new Map<string, number>();
   #debrisBytes = 0;
   #roomMaker: RoomMaker | undefined;
 
@@ -63,19 +78,22 @@ export class DiskBudget {
 
   /**
    * Promises space for content, after making room for it if need be.
+   * @param resumed a download that goes on where it was broken off: its pieces, which are parked, become part of the promise
    * @returns why there is none, if there is none
    */
-  async reserve(registry: string, sizeBytes: number): Promise<Reservation | BypassReason> {
+  async reserve(registry: string, sizeBytes: number, resumed?: Digest): Promise<Reservation | BypassReason> {
     const bytes = diskBytesOf(sizeBytes) + INGEST_OVERHEAD_BYTES;
-    const hopeless = await this.#hopelessFor(registry, bytes);
-    if (hopeless !== undefined) return hopeless;
-    return this.#take(registry, bytes, () => this.#add(registry, bytes));
+    return this.#take({ registry, bytes, resumed }, () => {
+      if (resumed !== undefined) this.#parked.delete(resumed);
+      return this.#add(registry, bytes);
+    });
   }
 
-  /** Promises more space to a download whose size nobody told. @returns why there is none, if there is none */
+  /** Promises more space to a download that needs more than was thought. @returns why there is none, if there is none */
   async extend(reservation: Reservation, sizeBytes: number): Promise<BypassReason | undefined> {
     const bytes = diskBytesOf(sizeBytes);
-    const taken = await this.#take(reservation.registry, bytes, () => {
+    const { registry } = reservation;
+    const taken = await this.#take({ registry, bytes, resumed: undefined }, () => {
       reservation.grow(bytes);
       return reservation;
     });
@@ -89,8 +107,6 @@ export class DiskBudget {
 
   /** A download goes on where it was broken off, or its pieces are gone. */
   unpark(digest: Digest): void {
-    const parked = this.#parked.get(digest);
-    if (parked) this.#noteEnd('', parked.sizeBytes);
     this.#parked.delete(digest);
   }
 
@@ -117,68 +133,82 @@ export class DiskBudget {
 
   /** By how much a limit is broken: by a registry's content, or by everything. */
   async deficit(registry: string | undefined): Promise<number> {
-    const { bytes, tightest } = roomFor(registry ?? '', await this.read(), this.limits);
-    const isOurs = registry === undefined || tightest === 'upstream-quota';
-    return isOurs ? Math.max(0, -bytes) : 0;
+    const reading = await this.read();
+    const bytes =
+      registry === undefined
+        ? roomFor('', reading, this.limits).bytes
+        : roomUnder('upstream-quota', registry, reading, this.limits);
+    return Math.max(0, -bytes);
   }
 
-  async #take(registry: string, bytes: number, grant: () => Reservation): Promise<Reservation | BypassReason> {
-    let reason: BypassReason = 'quota';
+  async #take(wish: Wish, grant: () => Reservation): Promise<Reservation | BypassReason> {
+    const { registry, bytes } = wish;
+    let limit: Limit = 'quota';
     for (let turn = 0; turn < MAX_TURNS; turn += 1) {
       const taken = await this.#reading(async () => {
-        const room = roomFor(registry, await this.#read(), this.limits);
+        const room = roomFor(registry, await this.#readFor(wish), this.limits);
         return room.bytes >= bytes ? grant() : room.tightest;
       });
       if (taken instanceof Reservation || !this.#roomMaker) return taken;
-      reason = taken;
+      limit = taken;
+      const hopeless = turn === 0 ? await this.#hopelessFor(wish) : undefined;
+      if (hopeless !== undefined) return hopeless;
       let missingBytes = 0;
+      // Only the limit that is in the way: another one may be broken by others, and stay so.
       const missing = async (): Promise<number> => {
-        missingBytes = bytes - roomFor(registry, await this.read(), this.limits).bytes;
+        const reading = await this.#reading(() => this.#readFor(wish));
+        missingBytes = bytes - roomUnder(taken, registry, reading, this.limits);
         return missingBytes;
       };
-      await this.#roomMaker.makeRoom(missing, reason === 'upstream-quota' ? registry : undefined);
-      if (missingBytes > 0) return reason;
+      await this.#roomMaker.makeRoom(missing, taken === 'upstream-quota' ? registry : undefined);
+      if (missingBytes > 0) return taken;
     }
-    return reason;
+    return limit;
   }
 
   /** Nothing is evicted for what would not fit in the end. */
-  async #hopelessFor(registry: string, bytes: number): Promise<BypassReason | undefined> {
-    const { registryQuotas } = this.limits;
-    const allowed = allowedBytes(this.limits);
-    if (bytes > (registryQuotas.get(registry) ?? Infinity)) return 'upstream-quota';
-    if (bytes < allowed * LARGE_SHARE || !this.#roomMaker) return undefined;
-    // Finding that out may take long the first time: then it is known the next time.
-    const unmovableBytes = (await within(HOPELESS_MS, this.#roomMaker.unmovableBytes())) ?? 0;
-    return bytes > allowed - unmovableBytes ? 'quota' : undefined;
+  async #hopelessFor(wish: Wish): Promise<BypassReason | undefined> {
+    const { registry, bytes } = wish;
+    // Finding out what is pinned may take long the first time: then it is known the next time.
+    const isLarge = bytes >= allowedBytes(this.limits) * LARGE_SHARE;
+    const unmovable = isLarge ? this.#roomMaker?.unmovableBytes() : undefined;
+    const unmovableBytes = (unmovable && (await within(HOPELESS_MS, unmovable))) ?? 0;
+    const reading = await this.#reading(() => this.#readFor(wish));
+    const room = roomFor(registry, withoutContent(reading, unmovableBytes), this.limits);
+    return bytes > room.bytes ? room.tightest : undefined;
   }
 
   #add(registry: string, bytes: number): Reservation {
-    const reservation = new Reservation(registry, bytes, (ended) => {
-      if (this.#reservations.delete(ended)) this.#noteEnd(registry, ended.bytes);
-    });
+    const reservation = new Reservation(registry, bytes, (ended) => this.#reservations.delete(ended));
     this.#reservations.add(reservation);
     return reservation;
   }
 
-  #noteEnd(registry: string, bytes: number): void {
-    this.#endedBytes.set(registry, (this.#endedBytes.get(registry) ?? 0) + bytes);
+  async #readFor({ resumed }: Wish): Promise<SpaceReading> {
+    const parked = resumed === undefined ? undefined : this.#parked.get(resumed);
+    return withoutPieces(await this.#read(), parked?.sizeBytes ?? 0);
   }
 
-  /** One at a time. What ends meanwhile counts as if it had not: its rows may have been read before they were there. */
+  /**
+   * One at a time, and nothing is promised meanwhile. What is promised is added up first: what is written or ends while the
+   * rest is read counts twice then, and never not at all.
+   */
   async #read(): Promise<SpaceReading> {
-    this.#endedBytes = new Map();
-    const [usage, { freeBytes }] = await Promise.all([this.#options.index.usage(), this.#options.store.space()]);
-    const byRegistry = new Map(this.#endedBytes);
+    const byRegistry = new Map<string, number>();
     let unwrittenBytes = 0;
-    for (const reservation of this.#reservations) {
-      byRegistry.set(reservation.registry, (byRegistry.get(reservation.registry) ?? 0) + reservation.bytes);
-      unwrittenBytes += reservation.unwrittenBytes;
+    for (const { registry, bytes, unwrittenBytes: unwritten } of this.#reservations) {
+      byRegistry.set(registry, (byRegistry.get(registry) ?? 0) + bytes);
+      unwrittenBytes += unwritten;
     }
     const parkedBytes = [...this.#parked.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const [usage, { freeBytes, totalBytes }] = await Promise.all([
+      this.#options.index.usage(),
+      this.#options.store.space(),
+    ]);
     return {
       usage,
       freeBytes,
+      totalBytes,
       inFlightBytes: [...byRegistry.values()].reduce((sum, bytes) => sum + bytes, parkedBytes),
       unwrittenBytes,
       inFlightByRegistry: byRegistry,

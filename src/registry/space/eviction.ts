@@ -1,7 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import pLimit from 'p-limit';
+import { ContentError } from '../../content/content-error.ts';
 import type { ContentStore } from '../../content/content-store.ts';
 import type { Root, RootIndex } from '../../metadata/metadata-index.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { Repository } from '../../oci/repository.ts';
 import { describeError, type Telemetry } from '../../telemetry/telemetry.ts';
 import { sleep } from '../../util/sleep.ts';
 import { chooseVictims } from './choose-victims.ts';
@@ -11,6 +14,12 @@ import type { Pins } from './pins.ts';
 import type { Freed, Removal } from './removal.ts';
 import { usedBytes } from './room.ts';
 
+/** A digest that is being downloaded, and for which repositories. */
+export interface Download {
+  readonly digest: Digest;
+  readonly repositories: readonly Repository[];
+}
+
 export interface EvictionOptions {
   readonly index: RootIndex;
   readonly store: Pick<ContentStore, 'discardInterrupted'>;
@@ -19,19 +28,27 @@ export interface EvictionOptions {
   readonly pins: Pins;
   readonly pinned: PinnedContent;
   readonly telemetry: Telemetry;
-  /** Is something of this image being downloaded? */
-  readonly isInFlight: (root: Root) => boolean;
+  /** Downloads under way: what they are for stays. */
+  readonly downloads: () => readonly Download[];
   /** Registries whose content nobody could give us again. */
   readonly hosted: ReadonlySet<string>;
 }
 
-/** At most so many images go in one transaction: it holds up everything else for about a millisecond. */
-const BATCH = 8;
-/** While nobody waits for room, eviction works for a tenth of the time. */
-const REST_SHARE = 9;
+/** Images that go in one transaction, which holds up everything else for some 0.4 ms for each. */
+const BATCH = { urgent: 8, leisurely: 2 } as const;
+/** While nobody waits for room, eviction rests for so many times as long as it works. */
+const REST_SHARE = 3;
 const MIN_REST_MS = 5;
 /** Broken-off downloads of which nobody has asked for the rest for so long go before images do. */
 const PARKED_MS = 3_600_000;
+
+type Pace = keyof typeof BATCH;
+interface StepWish {
+  readonly missingBytes: number;
+  readonly registry: string | undefined;
+  readonly pace: Pace;
+  readonly onRemoved?: OnRemoved;
+}
 
 type OnRemoved = (roots: readonly Root[], freed: Freed) => void;
 
@@ -41,7 +58,7 @@ export class Eviction implements RoomMaker, AsyncDisposable {
   /** One at a time: two would take turns at removing more than needed. */
   readonly #turn = pLimit(1);
   readonly #stop = new AbortController();
-  #trimming: Promise<void> | undefined;
+  readonly #trimming = new Map<string | undefined, Promise<void>>();
   #waiting = 0;
 
   constructor(options: EvictionOptions) {
@@ -49,7 +66,7 @@ export class Eviction implements RoomMaker, AsyncDisposable {
   }
 
   get isRunning(): boolean {
-    return this.#waiting > 0 || this.#trimming !== undefined;
+    return this.#waiting > 0 || this.#trimming.size > 0;
   }
 
   /** As fast as it goes until there is enough; then, beside everything else, down to the low watermark. */
@@ -60,10 +77,13 @@ export class Eviction implements RoomMaker, AsyncDisposable {
         for (;;) {
           const missingBytes = await missing();
           if (missingBytes <= 0 || this.#stop.signal.aborted) return;
-          if (!(await this.#step(missingBytes, registry))) return;
+          if (!(await this.#step({ missingBytes, registry, pace: 'urgent' }))) return;
           await nextTurn();
         }
       });
+    } catch (error) {
+      // An index or a disk that refuses: then there is no room, which is no reason to fail whoever asked for it.
+      this.#options.telemetry.log.error(describeError(error), 'eviction failed');
     } finally {
       this.#waiting -= 1;
     }
@@ -76,30 +96,35 @@ export class Eviction implements RoomMaker, AsyncDisposable {
 
   /** Evicts in the background what is above the low watermark. */
   trim(registry: string | undefined): void {
-    if (this.#stop.signal.aborted) return;
+    if (this.#stop.signal.aborted || this.#trimming.has(registry)) return;
     const { budget, telemetry } = this.#options;
-    this.#trimming ??= this.#trim(() => budget.excess(registry), registry)
+    const trimming = this.#evict(() => budget.excess(registry), registry)
       .catch((error: unknown) => telemetry.log.error(describeError(error), 'eviction failed'))
-      .finally(() => {
-        this.#trimming = undefined;
-      });
+      .finally(() => this.#trimming.delete(registry));
+    this.#trimming.set(registry, trimming);
+  }
+
+  /** Evicts, beside everything else, until nothing is missing any more. */
+  async relieve(missing: () => Promise<number>, registry: string | undefined): Promise<void> {
+    await this.#evict(missing, registry);
   }
 
   /** Evicts until no more than so many bytes are used. */
   async evictTo(targetBytes: number, onRemoved: OnRemoved): Promise<void> {
     const { budget } = this.#options;
-    await this.#trim(async () => usedBytes(await budget.read()) - targetBytes, undefined, onRemoved);
+    await this.#evict(async () => usedBytes(await budget.read()) - targetBytes, undefined, onRemoved);
   }
 
   /** The images that would go first: all that may go, in that order. */
   async *candidates(): AsyncGenerator<Root> {
     // Looking must not change what is set aside, so it goes through all of them.
     const { index } = this.#options;
+    const inFlight = await this.#inFlight();
     const all: Root[] = [];
     let after: { repository: string; digest: string } | undefined;
     for (;;) {
       const page = await index.listRoots({ limit: 200, ...(after && { after }) });
-      all.push(...page.filter((root) => this.#mayGo(root)));
+      all.push(...page.filter((root) => !this.#isKept(root) && !inFlight.has(keyOf(root))));
       const last = page.at(-1);
       if (!last) break;
       after = last;
@@ -110,27 +135,28 @@ export class Eviction implements RoomMaker, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    await this.#trimming;
+    await Promise.all(this.#trimming.values());
     await this.#turn(async () => undefined);
   }
 
-  async #trim(excess: () => Promise<number>, registry: string | undefined, onRemoved?: OnRemoved): Promise<void> {
+  async #evict(excess: () => Promise<number>, registry: string | undefined, onRemoved?: OnRemoved): Promise<void> {
     const { signal } = this.#stop;
     for (;;) {
-      const excessBytes = await excess();
-      if (excessBytes <= 0 || signal.aborted) return;
+      const missingBytes = await excess();
+      if (missingBytes <= 0 || signal.aborted) return;
       const startedAt = performance.now();
-      if (!(await this.#turn(() => this.#step(excessBytes, registry, onRemoved)))) return;
-      const tookMs = performance.now() - startedAt;
-      await sleep(Math.max(MIN_REST_MS, tookMs * REST_SHARE), signal);
+      const wish: StepWish = { missingBytes, registry, pace: 'leisurely', ...(onRemoved && { onRemoved }) };
+      if (!(await this.#turn(() => this.#step(wish)))) return;
+      await sleep(Math.max(MIN_REST_MS, (performance.now() - startedAt) * REST_SHARE), signal);
     }
   }
 
   /** Removes a few of the oldest. False when there is nothing that may go. */
-  async #step(missingBytes: number, registry: string | undefined, onRemoved?: OnRemoved): Promise<boolean> {
+  async #step({ missingBytes, registry, pace, onRemoved }: StepWish): Promise<boolean> {
     const { index, removal } = this.#options;
     if (registry === undefined && (await this.#discardParked(PARKED_MS))) return true;
-    let limit = BATCH;
+    const inFlight = await this.#inFlight();
+    let limit = BATCH[pace] + inFlight.size;
     for (;;) {
       const roots = await index.oldestRoots({ limit, ...(registry !== undefined && { registry }) });
       const kept = roots.filter((root) => this.#isKept(root));
@@ -138,22 +164,29 @@ export class Eviction implements RoomMaker, AsyncDisposable {
         await index.setAside(kept);
         continue;
       }
-      const victims = chooseVictims(
-        roots.filter((root) => !this.#options.isInFlight(root)).slice(0, BATCH),
-        missingBytes,
-      );
+      const movable = roots.filter((root) => !inFlight.has(keyOf(root))).slice(0, BATCH[pace]);
+      const victims = chooseVictims(movable, missingBytes);
       if (victims.length > 0) {
         const freed = await removal.drop(victims, 'evicted');
         onRemoved?.(victims, freed);
         return true;
       }
-      if (roots.length < limit) return this.#discardParked(0);
+      if (roots.length < limit) return registry === undefined && (await this.#discardParked(0));
       limit *= 2;
     }
   }
 
-  #mayGo(root: Root): boolean {
-    return !this.#isKept(root) && !this.#options.isInFlight(root);
+  /** The images that downloads under way are for: of each repository the one that was pulled last of those that have it. */
+  async #inFlight(): Promise<ReadonlySet<string>> {
+    const { downloads, index } = this.#options;
+    const keys = new Set<string>();
+    for (const { digest, repositories } of downloads()) {
+      for (const { name: repository } of repositories) {
+        const root = await index.latestRootOf(repository, digest);
+        if (root !== undefined) keys.add(keyOf({ repository, digest: root }));
+      }
+    }
+    return keys;
   }
 
   #isKept(root: Root): boolean {
@@ -164,10 +197,21 @@ export class Eviction implements RoomMaker, AsyncDisposable {
   /** Gives up the oldest broken-off download that nobody has asked for since. */
   async #discardParked(unaskedForMs: number): Promise<boolean> {
     const { budget, store } = this.#options;
-    const oldest = budget.parked.find(({ atMs }) => Date.now() - atMs >= unaskedForMs);
-    if (!oldest) return false;
-    budget.unpark(oldest.digest);
-    await store.discardInterrupted(oldest.digest).catch(() => undefined);
-    return true;
+    for (const { digest, atMs } of budget.parked) {
+      if (Date.now() - atMs < unaskedForMs) return false;
+      try {
+        await store.discardInterrupted(digest);
+        budget.unpark(digest);
+        return true;
+      } catch (error) {
+        // It was taken up again this moment, and goes on to count.
+        if (!(error instanceof ContentError)) throw error;
+      }
+    }
+    return false;
   }
+}
+
+function keyOf({ repository, digest }: Pick<Root, 'repository' | 'digest'>): string {
+  return `${repository}@${digest}`;
 }

@@ -64,20 +64,19 @@ export class Removal {
 
   async #settle(doomed: readonly DoomedContent[]): Promise<Freed> {
     const { store, index, locks } = this.#options;
-    let blobs = 0;
-    let bytes = 0;
-    await Promise.all(
-      doomed.map(({ digest, sizeBytes }) =>
-        locks.run(digest, async () => {
-          // A download may have stored it anew meanwhile.
-          if (!(await index.isDoomed(digest))) return;
-          await store.remove(digest);
-          await index.settleDoomed([digest]);
-          blobs += 1;
-          bytes += sizeBytes;
-        }),
-      ),
+    return locks.runAll(
+      doomed.map(({ digest }) => digest),
+      async () => {
+        // A download may have stored some of it anew meanwhile.
+        const wanted: DoomedContent[] = [];
+        for (const content of doomed) if (await index.isDoomed(content.digest)) wanted.push(content);
+        const outcomes = await Promise.allSettled(wanted.map(({ digest }) => store.remove(digest)));
+        const gone = wanted.filter((_, position) => outcomes[position]?.status === 'fulfilled');
+        await index.settleDoomed(gone.map(({ digest }) => digest));
+        // What stays is noted as doomed, and goes at the next start.
+        for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+        return { blobs: gone.length, bytes: gone.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
+      },
     );
-    return { blobs, bytes };
   }
 }

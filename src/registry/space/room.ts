@@ -17,6 +17,7 @@ export interface SpaceLimits {
 export interface SpaceReading {
   readonly usage: Usage;
   readonly freeBytes: number;
+  readonly totalBytes: number;
   /** Promised to downloads under way, written or not, and kept of interrupted ones. */
   readonly inFlightBytes: number;
   /** The part of the former that is still to be written, and will come out of `freeBytes`. */
@@ -27,11 +28,16 @@ export interface SpaceReading {
   readonly debrisBytes: number;
 }
 
-/** How much is free under each limit; negative where it is broken. */
+/** What bounds the store: the free space of the disk, the quota, the quota of one registry. */
+export type Limit = Exclude<BypassReason, 'store'>;
+
+const LIMITS: readonly Limit[] = ['disk', 'quota', 'upstream-quota'];
+
+/** How much is free; negative where a limit is broken. */
 export interface Room {
   readonly bytes: number;
   /** The limit that leaves the least. */
-  readonly tightest: Exclude<BypassReason, 'store'>;
+  readonly tightest: Limit;
 }
 
 /** Folders of the store, at most 256 for each of its two algorithms, and the two above them. */
@@ -42,14 +48,44 @@ const FOLDER_BYTES = 4096;
 const MAX_INDEX_GROWTH_BYTES = 2 * 1024 * 1024;
 const INDEX_GROWTH_SHARE = 1 / 32;
 
+/** What the index may still take of the free space until it is looked at again. */
+function indexGrowthBytes({ usage, totalBytes }: SpaceReading): number {
+  return usage.indexUnwrittenBytes + Math.min(MAX_INDEX_GROWTH_BYTES, totalBytes * INDEX_GROWTH_SHARE);
+}
+
 /** What may still be stored for a registry. */
 export function roomFor(registry: string, reading: SpaceReading, limits: SpaceLimits): Room {
-  const rooms: Room[] = [
-    { tightest: 'disk', bytes: reading.freeBytes - limits.minFreeBytes - reading.unwrittenBytes },
-    { tightest: 'quota', bytes: allowedBytes(limits) - usedBytes(reading) },
-    { tightest: 'upstream-quota', bytes: registryRoom(registry, reading, limits) },
-  ];
+  const rooms = LIMITS.map((tightest) => ({ tightest, bytes: roomUnder(tightest, registry, reading, limits) }));
   return rooms.reduce((least, room) => (room.bytes < least.bytes ? room : least));
+}
+
+/** What may still be stored for a registry as far as one limit is concerned; negative where it is broken. */
+export function roomUnder(limit: Limit, registry: string, reading: SpaceReading, limits: SpaceLimits): number {
+  switch (limit) {
+    case 'disk':
+      return reading.freeBytes - limits.minFreeBytes - reading.unwrittenBytes - indexGrowthBytes(reading);
+    case 'quota':
+      return allowedBytes(limits) - usedBytes(reading);
+    case 'upstream-quota':
+      return registryRoom(registry, reading, limits);
+  }
+}
+
+/** What there would be if all content went that can go. */
+export function withoutContent(reading: SpaceReading, unmovableBytes: number): SpaceReading {
+  const { usage, freeBytes } = reading;
+  const goneBytes = Math.max(0, usage.diskBytes - unmovableBytes);
+  return {
+    ...reading,
+    freeBytes: freeBytes + goneBytes,
+    usage: { ...usage, blobs: 0, diskBytes: usage.diskBytes - goneBytes, diskBytesByRegistry: new Map() },
+  };
+}
+
+/** What there would be without the pieces of one broken-off download. */
+export function withoutPieces(reading: SpaceReading, piecesBytes: number): SpaceReading {
+  const { freeBytes, inFlightBytes } = reading;
+  return { ...reading, freeBytes: freeBytes + piecesBytes, inFlightBytes: inFlightBytes - piecesBytes };
 }
 
 /** All that stands below the data directory, or will when the downloads under way are complete. */
@@ -66,7 +102,8 @@ export function allowedBytes({ quotaBytes = Infinity }: SpaceLimits): number {
 /** By how much the content is above the mark down to which eviction goes; 0 if it is not. */
 export function excessBytes(reading: SpaceReading, limits: SpaceLimits, registry: string | undefined): number {
   if (registry !== undefined) {
-    const quota = limits.registryQuotas.get(registry) ?? Infinity;
+    const quota = limits.registryQuotas.get(registry);
+    if (quota === undefined) return 0;
     return Math.max(0, quota * (1 - limits.lowWatermark) - registryRoom(registry, reading, limits));
   }
   if (limits.quotaBytes === undefined) return 0;

@@ -1,10 +1,9 @@
 import type { ContentStore } from '../../content/content-store.ts';
 import type { MetadataIndex } from '../../metadata/metadata-index.ts';
-import type { Repository } from '../../oci/repository.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { KeyedLock } from '../../util/keyed-lock.ts';
 import { DiskBudget } from './disk-budget.ts';
-import { Eviction } from './eviction.ts';
+import { type Download, Eviction } from './eviction.ts';
 import { PinnedContent } from './pinned-content.ts';
 import { Pins } from './pins.ts';
 import { Removal } from './removal.ts';
@@ -21,7 +20,7 @@ export interface SpaceOptions {
   /** Registries whose content nobody could give us again. */
   readonly hosted: readonly string[];
   /** Downloads under way. */
-  readonly downloads: () => readonly { readonly repositories: readonly Repository[]; readonly startedAtMs: number }[];
+  readonly downloads: () => readonly Download[];
 }
 
 /** The disk: who may write how much, and what goes when it is full. */
@@ -31,9 +30,6 @@ export interface Space {
   readonly pins: Pins;
   readonly eviction: Eviction;
 }
-
-/** A client asks for an image's manifest this long before its first layer at most. */
-const SAME_PULL_MS = 60_000;
 
 /** Puts the parts together. */
 export function createSpace(options: SpaceOptions): Space {
@@ -49,14 +45,7 @@ export function createSpace(options: SpaceOptions): Space {
     pins,
     pinned: new PinnedContent(index, pins),
     telemetry,
-    // An image whose layers are coming in was pulled when their download began, or since.
-    isInFlight: ({ repository, usedAtMs }) =>
-      options
-        .downloads()
-        .some(
-          ({ repositories, startedAtMs }) =>
-            usedAtMs >= startedAtMs - SAME_PULL_MS && repositories.some(({ name }) => name === repository),
-        ),
+    downloads: options.downloads,
     hosted: new Set(options.hosted),
   });
   budget.use(eviction);

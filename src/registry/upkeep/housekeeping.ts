@@ -58,7 +58,7 @@ export class Housekeeping implements AsyncDisposable {
   async #keepLimits(): Promise<void> {
     const { budget, eviction } = this.#options;
     for (const registry of [undefined, ...budget.limits.registryQuotas.keys()]) {
-      if ((await budget.deficit(registry)) > 0) await eviction.makeRoom(() => budget.deficit(registry), registry);
+      if ((await budget.deficit(registry)) > 0) await eviction.relieve(() => budget.deficit(registry), registry);
     }
   }
 

@@ -2,6 +2,7 @@ import { compileGlob, type Matches } from '../../oci/glob.ts';
 import { parseImageName } from '../../oci/image-name.ts';
 import type { Reference } from '../../oci/reference.ts';
 import type { Repository } from '../../oci/repository.ts';
+import { namedRepository } from '../operations/named-repository.ts';
 import type { Upstreams } from '../upstreams.ts';
 
 /** What a name of images means: one image, or all whose tags match. */
@@ -19,10 +20,10 @@ export function resolveImagePattern(text: string, upstreams: Upstreams): ImagePa
   const colon = text.indexOf(':', text.lastIndexOf('/') + 1);
   const tag = colon === -1 || text.includes('@') ? '' : text.slice(colon + 1);
   if (tag.includes('*')) {
-    const repository = upstreams.resolve({ path: text.slice(0, colon), namespace: undefined });
+    const repository = namedRepository(text.slice(0, colon), upstreams);
     return repository && TAG_GLOB.test(tag) ? { kind: 'tags', repository, matches: compileGlob(tag) } : undefined;
   }
   const name = parseImageName(text);
-  const repository = name && upstreams.resolve({ path: name.path, namespace: undefined });
+  const repository = name && namedRepository(name.path, upstreams);
   return name && repository && { kind: 'one', repository, reference: name.reference };
 }

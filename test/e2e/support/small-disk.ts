@@ -42,7 +42,8 @@ export async function mountSmallDisk(sizeBytes: number): Promise<SmallDisk> {
     fill: (bytes = Infinity) => {
       const file = openSync(foreign, 'a');
       try {
-        for (const end = foreignBytes + bytes; foreignBytes < end; ) foreignBytes += writeSync(file, STEP, 0, Math.min(STEP.length, end - foreignBytes));
+        for (const end = foreignBytes + bytes; foreignBytes < end; )
+          foreignBytes += writeSync(file, STEP, 0, Math.min(STEP.length, end - foreignBytes));
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
       } finally {

@@ -1,3 +1,4 @@
+import { expect } from 'vitest';
 import type {
   ImageStatus,
   RemovalReport,
@@ -65,6 +66,16 @@ export async function imagesOf(door: AdminDoor, repository: string): Promise<Ima
 /** Makes room now. */
 export function evict(door: AdminDoor, toBytes: number, dryRun = false): Promise<RemovalReport> {
   return administer(door, 'POST', '/evict', { toBytes, dryRun });
+}
+
+/** Waits until nothing is being downloaded or evicted. */
+export async function settle(door: AdminDoor): Promise<void> {
+  await expect
+    .poll(async () => {
+      const { fills, disk } = await statusOf(door);
+      return { fills, inFlightBytes: disk.inFlightBytes, isEvicting: disk.isEvicting };
+    })
+    .toEqual({ fills: [], inFlightBytes: 0, isEvicting: false });
 }
 
 /** The sum of a metric's samples that have these labels; 0 if there are none. */

@@ -39,7 +39,7 @@ const OWN = 7;
 export function seedIndex(file: string, options: { images: number; repositories?: number }): SeededIndex {
   const { images, repositories: repositoryCount = 20 } = options;
   const names = Array.from({ length: repositoryCount }, (_, n) => `${REGISTRIES[n % REGISTRIES.length]}/app${n}`);
-  const database = openDatabase(file);
+  const database = openDatabase(file, 16 * 1024 * 1024);
   try {
     database.pragma('synchronous = OFF');
     database.pragma('journal_mode = MEMORY');

@@ -102,7 +102,7 @@ describe('an ingest that streams through', () => {
     const inner = opened.store.passThrough(digestOf(bytes));
     let passings = 0;
     const options = { budget, registry: 'docker.io', onPassing: () => (passings += 1) };
-    const ingest = new BoundedIngest(inner, options, true);
+    const ingest = new BoundedIngest(inner, options, 'quota');
     expect([ingest.isPassing, ingest.canBeRead(0), ingest.canBeRead(MIB)]).toEqual([true, true, true]);
     ingest.describe(bytes.length, 'test');
     const reader = ingest.openReader();

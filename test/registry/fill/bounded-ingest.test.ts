@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { BoundedIngest } from '../../../src/registry/fill/bounded-ingest.ts';
 import type { DiskBudget } from '../../../src/registry/space/disk-budget.ts';
@@ -161,11 +161,19 @@ describe('an ingest without room', () => {
   });
 
   test('takes nothing when nobody reads it', async () => {
-    const { bytes, digest } = content(PIECE);
-    const { ingest } = await bounded(digest, budgetOver({ quotaBytes: 0 }).budget);
-    ingest.describe(bytes.length, 'test');
-    await expect(writeAll(ingest, bytes)).rejects.toMatchObject({ code: 'NOBODY_READS' });
-    await ingest.discard();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    try {
+      const { bytes, digest } = content(2 * MIB);
+      const { ingest } = await bounded(digest, budgetOver({ quotaBytes: 0 }).budget);
+      ingest.describe(bytes.length, 'test');
+      await ingest.admitted();
+      const writing = expect(writeAll(ingest, bytes)).rejects.toMatchObject({ code: 'NOBODY_READS' });
+      await vi.advanceTimersByTimeAsync(20_000);
+      await writing;
+      await ingest.discard();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test('goes over to streaming in the middle of a blob of unknown size', async () => {

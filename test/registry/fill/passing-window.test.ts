@@ -155,13 +155,26 @@ describe('the pace of what is streamed through', () => {
     expect(await hasRoom(room)).toBe(true);
   });
 
-  test('ends when nobody reads', async () => {
+  test('ends when nobody has read for a while', async () => {
     const nobody = expect.objectContaining({ code: 'NOBODY_READS' }) as Error;
-    await expect(new PassingWindow().room()).rejects.toThrow(nobody);
     const { window, places } = full(2);
-    const waiting = window.room();
+    const waiting = expect(window.room()).rejects.toThrow(nobody);
     for (const place of places) window.leave(place);
-    await expect(waiting).rejects.toThrow(nobody);
+    await vi.advanceTimersByTimeAsync(20_000);
+    await waiting;
+    await expect(window.room()).rejects.toThrow(nobody);
+  });
+
+  test('waits a moment for somebody who may be about to come, and keeps the beginning for them', async () => {
+    const window = new PassingWindow();
+    await window.room();
+    window.add(Buffer.alloc(MIB, 1), 0);
+    const room = window.room();
+    expect(await hasRoom(room, 1_000)).toBe(false);
+    expect(window.isAhead(0, MIB)).toBe(true);
+    const place = window.enter(0);
+    window.move(place, MIB);
+    expect(await hasRoom(room)).toBe(true);
   });
 
   test('brings every reader that keeps up all bytes, and never keeps much more than a megabyte', async () => {

@@ -11,6 +11,7 @@ function root(name: string, changes: Partial<Root> = {}): Root {
     isManifest: true,
     usedAtMs: 0,
     sizeBytes: 1000,
+    diskBytes: 4096,
     ...changes,
   };
 }

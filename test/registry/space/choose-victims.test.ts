@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { chooseVictims } from '../../../src/registry/space/choose-victims.ts';
 import { diskBytesOf } from '../../../src/registry/space/disk-blocks.ts';
 
-const roots = [100, 0, 50, 200].map((sizeBytes, number) => ({ sizeBytes, number }));
+const roots = [100, 0, 50, 200].map((diskBytes, number) => ({ diskBytes, number }));
 
 describe('chooseVictims', () => {
   test.each<[number, number[]]>([
@@ -27,9 +27,9 @@ describe('chooseVictims', () => {
     const sizes = fc.array(fc.nat(1000), { minLength: 1, maxLength: 20 });
     fc.assert(
       fc.property(sizes, fc.nat(5000), (all, missingBytes) => {
-        const candidates = all.map((sizeBytes, number) => ({ sizeBytes, number }));
+        const candidates = all.map((diskBytes, number) => ({ diskBytes, number }));
         const victims = chooseVictims(candidates, missingBytes);
-        const sum = (some: readonly { sizeBytes: number }[]) => some.reduce((total, one) => total + one.sizeBytes, 0);
+        const sum = (some: readonly { diskBytes: number }[]) => some.reduce((total, one) => total + one.diskBytes, 0);
         expect(victims).toEqual(candidates.slice(0, victims.length));
         expect(victims.length).toBeGreaterThan(0);
         if (victims.length < candidates.length) expect(sum(victims)).toBeGreaterThanOrEqual(missingBytes);
@@ -47,7 +47,7 @@ describe('diskBytesOf', () => {
     [4096, 4096],
     [4097, 8192],
     [2 ** 40 + 1, 2 ** 40 + 4096],
-  ])('%i bytes take %i', (sizeBytes, expected) => {
-    expect(diskBytesOf(sizeBytes)).toBe(expected);
+  ])('%i bytes take %i', (diskBytes, expected) => {
+    expect(diskBytesOf(diskBytes)).toBe(expected);
   });
 });

@@ -82,6 +82,7 @@ class World {
       diskBytes: this.#stored.reduce((sum, bytes) => sum + bytes, 0),
       diskBytesByRegistry: new Map(registries.map((name, number) => [name, this.#stored[number] ?? 0])),
       indexBytes: 0,
+      indexUnwrittenBytes: 0,
     };
   }
 

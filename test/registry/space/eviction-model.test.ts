@@ -44,11 +44,16 @@ describe('eviction, whatever was pulled and pinned,', () => {
     const images = fc.array(anyImage, { minLength: 1, maxLength: 10 });
     await fc.assert(
       fc.asyncProperty(images, fc.array(anyAct, { maxLength: 12 }), async (all, acts) => {
-        // Those of the busy repository that were used in the second half are being pulled.
-        await using stock = await openStock({ downloads: () => [download('library/b', 50_060_000)] });
-        const isBusy = ({ repository, usedAtMs }: Kept) => repository === BUSY && usedAtMs >= 50_000_000;
+        // A layer is being downloaded in the busy repository: for the image that has it and was pulled last.
+        const wanted = 'layer 0';
+        await using stock = await openStock({ downloads: () => [download('library/b', wanted)] });
         const pinned = new Set<string>();
         let kept: Kept[] = [];
+        const busiest = () =>
+          kept
+            .filter(({ repository, content }) => repository === BUSY && content.includes(stockDigest(wanted)))
+            .sort((one, other) => other.usedAtMs - one.usedAtMs)[0];
+        const isBusy = (one: Kept) => one === busiest();
         for (const [number, { repository: place, layers, useMs }] of all.entries()) {
           const repository = REPOSITORIES[place] ?? '';
           const [tag, names] = [`v${number}`, layers.map((layer) => `layer ${layer}`)];

@@ -41,7 +41,7 @@ describe('eviction', () => {
     const files = await stock.files();
     expect(files.has(stockDigest("a's layer"))).toBe(false);
     expect(files.size).toBe(6);
-    await free(stock, LAYER_BYTES + 5000);
+    await free(stock, LAYER_BYTES + 10_000);
     expect(await stock.tags()).toEqual(['b']);
     expect((await stock.files()).size).toBe(2);
   });
@@ -116,16 +116,19 @@ describe('eviction', () => {
   });
 
   test('keeps images that are being pulled, and takes those that come after them', async () => {
-    const startedAtMs = 1_000_000;
-    await using stock = await openStock({ downloads: () => [download('library/busy', startedAtMs)] });
-    const busy = 'docker.io/library/busy';
-    for (let number = 0; number < 20; number += 1) {
-      await stock.addImage(`busy${number}`, { repository: busy, usedAtMs: startedAtMs + number });
+    const downloads = ["busy0's layer", "busy3's layer", 'base'].map((layer) => download('library/busy', layer));
+    await using stock = await openStock({ downloads: () => downloads });
+    const repository = 'docker.io/library/busy';
+    for (let number = 0; number < 12; number += 1) {
+      await stock.addImage(`busy${number}`, { repository, usedAtMs: 1000 + number });
     }
-    await stock.addImage('long ago', { repository: busy, usedAtMs: startedAtMs - 3_600_000 });
-    await stock.addImage('other', { usedAtMs: startedAtMs + 100 });
-    expect(await evictTo(stock, 0)).toEqual(['long ago', 'other']);
-    expect(await stock.tags()).toHaveLength(20);
+    for (const [number, name] of ['v1', 'v2'].entries()) {
+      await stock.addImage(name, { repository, layers: ['base', name], usedAtMs: number });
+    }
+    await stock.addImage('other', { layers: ['base'], usedAtMs: 5000 });
+    await evictTo(stock, 0);
+    // Of those that have a layer which is coming in, the one that was pulled last is the one that is being pulled.
+    expect(await stock.tags()).toEqual(['busy0', 'busy3', 'v2']);
   });
 
   test('takes blobs that belong to no image too', async () => {

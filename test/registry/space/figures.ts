@@ -12,14 +12,14 @@ export interface Figures {
 /** A budget over figures of an empty disk of a terabyte. */
 export function budgetOver(limits: Partial<SpaceLimits>): { budget: DiskBudget; figures: Figures } {
   const figures: Figures = {
-    usage: { blobs: 0, diskBytes: 0, diskBytesByRegistry: new Map(), indexBytes: 0 },
+    usage: { blobs: 0, diskBytes: 0, diskBytesByRegistry: new Map(), indexBytes: 0, indexUnwrittenBytes: 0 },
     freeBytes: 2 ** 40,
     debrisBytes: 0,
   };
   const budget = new DiskBudget({
     index: { usage: async () => figures.usage },
     store: {
-      space: async () => ({ freeBytes: figures.freeBytes, totalBytes: 2 ** 40 }),
+      space: async () => ({ freeBytes: figures.freeBytes, totalBytes: 0 }),
       debris: async () => [{ name: 'x', kind: 'quarantined', sizeBytes: figures.debrisBytes, atMs: 0 }],
     },
     limits: { quotaBytes: undefined, minFreeBytes: 0, lowWatermark: 0.9, registryQuotas: new Map(), ...limits },

@@ -13,8 +13,9 @@ const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 
 const empty: SpaceReading = {
-  usage: { blobs: 0, diskBytes: 0, diskBytesByRegistry: new Map(), indexBytes: 0 },
+  usage: { blobs: 0, diskBytes: 0, diskBytesByRegistry: new Map(), indexBytes: 0, indexUnwrittenBytes: 0 },
   freeBytes: 500 * GIB,
+  totalBytes: 0,
   inFlightBytes: 0,
   unwrittenBytes: 0,
   inFlightByRegistry: new Map(),
@@ -107,8 +108,10 @@ describe('the room for a registry', () => {
             diskBytes: taken.disk + taken.own,
             diskBytesByRegistry: new Map([[hub, taken.own]]),
             indexBytes: taken.index,
+            indexUnwrittenBytes: 0,
           },
           freeBytes: taken.free,
+          totalBytes: 0,
           inFlightBytes: taken.flight,
           unwrittenBytes: Math.floor(taken.flight / 2),
           inFlightByRegistry: new Map([[hub, taken.flight]]),

@@ -58,6 +58,7 @@ export async function openStock(options: Partial<Omit<SpaceOptions, 'store' | 'i
       onFlushError: (error) => {
         throw error;
       },
+      logBytes: 256 * 1024,
     }),
   );
   const telemetry = new Telemetry(silentLogger(), new Metrics('test'));
@@ -125,8 +126,8 @@ export async function openStock(options: Partial<Omit<SpaceOptions, 'store' | 'i
 }
 
 /** A download under way, as the eviction sees it. */
-export function download(path: string, startedAtMs: number): ReturnType<SpaceOptions['downloads']>[number] {
-  return { repositories: [makeRepository('docker.io', path)], startedAtMs };
+export function download(path: string, layer: string): ReturnType<SpaceOptions['downloads']>[number] {
+  return { digest: stockDigest(layer), repositories: [makeRepository('docker.io', path)] };
 }
 
 function bytesOf(name: string): Buffer {

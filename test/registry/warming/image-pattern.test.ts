@@ -26,16 +26,13 @@ describe('an image to be warmed', () => {
     });
   });
 
-  test.each([`ghcr.io/owner/app@${digest}`, `ghcr.io/owner/app:v1@${digest}`, `ghcr.io/owner/app:v*@${digest}`])(
-    '%j is one digest',
-    (text) => {
-      expect(resolveImagePattern(text, upstreams)).toEqual({
-        kind: 'one',
-        repository: makeRepository('ghcr.io', 'owner/app'),
-        reference: { kind: 'digest', digest },
-      });
-    },
-  );
+  test.each([`ghcr.io/owner/app@${digest}`, `ghcr.io/owner/app:v1@${digest}`])('%j is one digest', (text) => {
+    expect(resolveImagePattern(text, upstreams)).toEqual({
+      kind: 'one',
+      repository: makeRepository('ghcr.io', 'owner/app'),
+      reference: { kind: 'digest', digest },
+    });
+  });
 
   test.each([
     ['alpine:*', 'docker.io/library/alpine', ['3', 'latest'], []],

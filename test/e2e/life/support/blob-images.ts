@@ -28,7 +28,10 @@ export function blobImages(
 export async function pullImage(url: string, image: BlobImage): Promise<void> {
   const { repository, tag, config, layers, digest, mediaType } = image;
   const get = async (path: string, expected: string): Promise<void> => {
-    const answer = await ask({ url }, `/v2/${repository}/${path}`, { headers: { accept: mediaType }, patienceMs: 60_000 });
+    const answer = await ask({ url }, `/v2/${repository}/${path}`, {
+      headers: { accept: mediaType },
+      patienceMs: 60_000,
+    });
     expect(answer, `${repository} ${path}`).toMatchObject({ status: 200, whole: true });
     expect(sha256(answer.body), `${repository} ${path}`).toBe(expected);
   };

@@ -1,0 +1,145 @@
+import { readFile, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { salvage, type Salvage } from '../../src/metadata/sqlite/salvage.ts';
+import { seededBytes } from '../support/bytes.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { openSqliteFile, openSqliteIndex } from './support/open-sqlite-index.ts';
+import { digest, manifest, reference } from './support/rows.ts';
+import { seedIndex, type SeededIndex } from './support/seed-index.ts';
+import { Version1Index } from './support/version-1-index.ts';
+
+const APP = 'docker.io/library/app';
+const OTHER = 'ghcr.io/owner/other';
+const { mediaType } = manifest('m');
+
+test('an intact index is salvaged as a whole', async () => {
+  await using opened = await openSqliteIndex();
+  const { index, file } = opened;
+  await index.putManifest(manifest('m', { references: [reference('layer')], tags: ['v1', 'v2'], atMs: 5 }));
+  await index.putManifest(manifest('n', { repository: OTHER, mediaType: 'application/vnd.oci.image.index.v1+json' }));
+  await index.putBlob({ digest: digest('b'), sizeBytes: 1, repositories: [OTHER], atMs: 6 });
+  await index.putBlob({ digest: digest('loose'), sizeBytes: 1, repositories: [], atMs: 6 });
+  await index.putTag(APP, 'v2', digest('m'), 9);
+  await index.putPin('docker.io/**', 7);
+  await index[Symbol.asyncDispose]();
+  expect(salvage(file)).toEqual({
+    tags: [
+      { repository: APP, tag: 'v1', digest: digest('m'), validatedAtMs: 5 },
+      { repository: APP, tag: 'v2', digest: digest('m'), validatedAtMs: 9 },
+    ],
+    manifests: [
+      { repository: APP, digest: digest('m'), mediaType, usedAtMs: 5 },
+      {
+        repository: OTHER,
+        digest: digest('n'),
+        mediaType: 'application/vnd.oci.image.index.v1+json',
+        usedAtMs: 1_000_000,
+      },
+    ],
+    blobs: [{ repository: OTHER, digest: digest('b'), usedAtMs: 6 }],
+    pins: [{ pattern: 'docker.io/**', atMs: 7 }],
+    problems: [],
+  });
+});
+
+test('an index of version 1 is salvaged too', async () => {
+  await using directory = await temporaryDirectory();
+  const file = join(directory.path, 'index.sqlite');
+  {
+    using old = new Version1Index(file);
+    old.putManifest(manifest('m', { references: [reference('layer')], tags: ['v1'], atMs: 5 }));
+    old.linkBlob(OTHER, digest('b'), 6);
+    old.putBlob(digest('loose'), 5, [], 7);
+  }
+  expect(salvage(file)).toEqual({
+    tags: [{ repository: APP, tag: 'v1', digest: digest('m'), validatedAtMs: 5 }],
+    manifests: [{ repository: APP, digest: digest('m'), mediaType, usedAtMs: 5 }],
+    blobs: [{ repository: OTHER, digest: digest('b'), usedAtMs: 6 }],
+    pins: [],
+    problems: [],
+  });
+});
+
+describe('of a damaged index', () => {
+  /** Is all that was salvaged true? */
+  function expectTrue(salvaged: Salvage, seeded: SeededIndex): void {
+    const truth = new Set<string>();
+    for (let number = 0; number < seeded.images; number += 1) {
+      const { repository, tag, manifest: image } = seeded.imageAt(number);
+      truth.add(`${repository}@${image}`).add(`${repository}:${tag}@${image}`);
+    }
+    const told = [
+      ...salvaged.manifests.map((row) => `${row.repository}@${row.digest}`),
+      ...salvaged.tags.map((row) => `${row.repository}:${row.tag}@${row.digest}`),
+    ];
+    expect(told.filter((row) => !truth.has(row))).toEqual([]);
+    expect(new Set(told).size).toBe(told.length);
+  }
+
+  test('all is salvaged that is not on a damaged page', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'index.sqlite');
+    const seeded = seedIndex(file, { images: 2000, repositories: 3 });
+    const whole = await readFile(file);
+    const pages = whole.length / 4096;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: Math.floor(0.2 * pages), max: pages - 1 }), { minLength: 1, maxLength: 4 }),
+        fc.nat(),
+        async (damaged, seed) => {
+          const bytes = Buffer.from(whole);
+          for (const page of damaged) seededBytes(4096, seed + page).copy(bytes, page * 4096);
+          await writeFile(file, bytes);
+          const salvaged = salvage(file);
+          expectTrue(salvaged, seeded);
+          // A damaged page inside a tree takes those below it with it; the second copy in an index makes up for most.
+          expect(salvaged.tags.length + salvaged.manifests.length).toBeGreaterThan(1000);
+          expect((await readFile(file)).equals(bytes)).toBe(true);
+        },
+      ),
+      { numRuns: 250 },
+    );
+  });
+
+  test('and of one that was cut off, with word of what could not be read', async () => {
+    await using opened = await openSqliteIndex();
+    const { index, file } = opened;
+    for (let number = 0; number < 300; number += 1) {
+      const references = Array.from({ length: 5 }, (_, layer) => reference(`layer ${number} ${layer}`));
+      await index.putManifest(manifest(`m${number}`, { references, tags: [`v${number}`] }));
+    }
+    await index[Symbol.asyncDispose]();
+    await truncate(file, Math.floor(((await readFile(file)).length * 0.7) / 4096) * 4096 + 100);
+    const { tags, manifests, problems } = salvage(file);
+    expect(problems.join('\n')).toMatch(/malformed/);
+    expect(tags.length + manifests.length).toBeGreaterThan(50);
+    for (const { tag, digest: found } of tags) expect(found).toBe(digest(`m${tag.slice(1)}`));
+  });
+
+  test.each([
+    ['noise', seededBytes(20_000, 1)],
+    ['nothing', Buffer.alloc(0)],
+    ['an index whose first page is torn', Buffer.concat([Buffer.from('SQLite format 3\0'), seededBytes(8000, 2)])],
+  ])('nothing is salvaged of %s, and that is said', async (_, bytes) => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'index.sqlite');
+    await writeFile(file, bytes);
+    const { problems, ...rest } = salvage(file);
+    expect(problems).toEqual([expect.stringContaining('nothing of it can be read')]);
+    expect(rest).toEqual({ tags: [], manifests: [], blobs: [], pins: [] });
+  });
+});
+
+test('what is not there or in use cannot be salvaged', async () => {
+  await using directory = await temporaryDirectory();
+  const file = join(directory.path, 'index.sqlite');
+  expect(() => salvage(file)).toThrow(expect.objectContaining({ code: 'INDEX_FAILED' }));
+  {
+    await using index = openSqliteFile(file);
+    await index.putManifest(manifest('m'));
+    expect(() => salvage(file)).toThrow(expect.objectContaining({ code: 'INDEX_IN_USE' }));
+  }
+  expect(salvage(file).manifests).toHaveLength(1);
+});
