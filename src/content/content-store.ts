@@ -4,7 +4,7 @@ import type { Interval } from '../util/interval-set.ts';
 /** An open piece of content. Reading goes on to work when the content is removed meanwhile. */
 export interface ContentFile extends AsyncDisposable {
   readonly sizeBytes: number;
-  /** When somebody last wrote to it, in ms since the epoch; undefined where the store cannot tell. */
+  /** When it or what its name stands for last changed, in ms since the epoch; undefined where the store cannot tell. */
   readonly modifiedAtMs: number | undefined;
   /** Fills the buffer from that offset on, and says how many bytes it got: fewer only at the end. */
   read(buffer: Uint8Array, positionBytes: number): Promise<number>;

@@ -46,8 +46,6 @@ export interface BlobsOptions {
   readonly notFoundForMs: number;
 }
 
-/** A file's time and ours may come from different clocks. */
-const CLOCK_SLACK_MS = 2_000;
 const MAX_CHECKED = 100_000;
 
 /** Blobs of repositories: from the store, or by a fill. All errors are RegistryErrors. */
@@ -56,7 +54,8 @@ export class Blobs {
   readonly #notFound: NotFoundCache;
   readonly #confirmations = new SingleFlight<number | undefined>();
   readonly #checks = new SingleFlight<Finding>();
-  readonly #checked = new LRUCache<Digest, true>({ max: MAX_CHECKED });
+  /** When files had been written to that were found intact nevertheless. */
+  readonly #checked = new LRUCache<Digest, number>({ max: MAX_CHECKED });
 
   constructor(options: BlobsOptions) {
     this.#options = options;
@@ -157,9 +156,10 @@ export class Blobs {
 
   /** A file that somebody wrote to after it was stored is hashed before it is served: once, for it may be a restored backup. */
   async #isUntouched(digest: Digest, file: ContentFile, storedAtMs = 0): Promise<boolean> {
-    if ((file.modifiedAtMs ?? 0) <= storedAtMs + CLOCK_SLACK_MS || this.#checked.has(digest)) return true;
+    const { modifiedAtMs = 0 } = file;
+    if (modifiedAtMs <= storedAtMs || modifiedAtMs <= (this.#checked.get(digest) ?? 0)) return true;
     const isIntact = (await this.#checks.run(digest, () => this.#options.lost.examine(digest, 'serving'))) === 'intact';
-    if (isIntact) this.#checked.set(digest, true);
+    if (isIntact) this.#checked.set(digest, modifiedAtMs);
     return isIntact;
   }
 

@@ -130,7 +130,7 @@ export class ManifestShelf {
     { digest, mediaType, bytes }: FetchedManifest,
     { artifactType, references }: ParsedManifest,
   ): Promise<void> {
-    const { store, hot, index, locks } = this.#options;
+    const { store, hot, index, locks, lost } = this.#options;
     await locks.run(digest, async () => {
       await store.put(digest, bytes);
       await index.putManifest({
@@ -144,6 +144,7 @@ export class ManifestShelf {
         atMs: Date.now(),
       });
     });
+    lost.stored(digest, repository.name);
     await this.#putSeenTags(repository, digest);
     hot.set(digest, bytes);
   }

@@ -90,6 +90,7 @@ export class Registry implements AsyncDisposable {
     const lost = new LostContent(shared);
     this.#fills = new Fills({
       ...shared,
+      lost,
       connections: options.fillConnections,
       maxExtraConnections: options.maxExtraConnections,
     });

@@ -55,10 +55,10 @@ export class UpstreamRules {
   /** Why nothing of the repository is given to anyone; undefined if it is. */
   refusal({ name, path, registry }: Repository): string | undefined {
     if (this.#isDenied(name) || this.#isDenied(path)) {
-      return `${name} is on the list of what may not be pulled here (upstreams.${registry}.deny)`;
+      return `${name} may not be pulled here: it is on the list of upstreams.${registry}.deny`;
     }
     if (this.#options.allow.length === 0 || this.#isAllowed(name) || this.#isAllowed(path)) return undefined;
-    return `${name} is not on the list of what may be pulled here (upstreams.${registry}.allow)`;
+    return `${name} may not be pulled here: it is not on the list of upstreams.${registry}.allow`;
   }
 }
 

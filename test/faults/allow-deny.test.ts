@@ -57,15 +57,10 @@ describe.concurrent('repositories that may not be pulled', () => {
   });
 
   test.each([
-    ['deny', 'alpine', ['library/alpine', 'alpine'], ['library/alpine2', 'team/alpine']],
     ['deny', 'library/*', ['library/alpine', 'debian'], ['team/app', 'team/library/app']],
-    ['deny', 'docker.io/library/*', ['debian'], ['team/app']],
     ['deny', 'index.docker.io/debian', ['debian', 'library/debian'], ['alpine']],
-    ['deny', '**', ['debian', 'team/app', 'team/a/b/c'], []],
     ['deny', '**/app', ['app', 'team/app', 'team/a/app'], ['team/app/x', 'myapp']],
-    ['deny', 'team/*', ['team/app'], ['team/a/b', 'library/team']],
     ['allow', 'alpine', ['debian', 'team/alpine'], ['alpine', 'library/alpine']],
-    ['allow', 'team/**', ['debian', 'teams/app'], ['team/app', 'team/a/b']],
     ['allow', 'docker.io/team/*', ['team/a/b', 'app'], ['team/app']],
   ] as const)('%s: [%s]', async (key, pattern, denied, allowed) => {
     await using stage = await setStage({ upstream: { [key]: [pattern] } });

@@ -116,7 +116,12 @@ describe('a manifest that does not fit', () => {
     const { origin, mirror } = stage;
     const mediaType = IMAGE_MEDIA_TYPES.oci.index;
     const annotations = { padding: seededBytes(1_200_000, 'padding').toString('hex') };
-    const digest = origin.addManifest('library/app', 'v1', { schemaVersion: 2, mediaType, manifests: [], annotations }, mediaType);
+    const digest = origin.addManifest(
+      'library/app',
+      'v1',
+      { schemaVersion: 2, mediaType, manifests: [], annotations },
+      mediaType,
+    );
     for (const reference of ['v1', digest, 'v1']) {
       expectContent(await ask(mirror, `/v2/library/app/manifests/${reference}`), digest);
     }

@@ -113,11 +113,11 @@ describe('a blob that is larger than the quota', () => {
   test('comes at the pace of each client: one that stops reading holds up nobody', async () => {
     await using stage = await setSmallStage();
     const { origin, mirror } = stage;
-    const bytes = seededBytes(30_000_000, 'larger than all buffers on the way');
+    const bytes = seededBytes(20_000_000, 'larger than all buffers on the way');
     const blob = origin.addBlob(bytes);
     const url = `${mirror.url}/v2/library/app/blobs/${blob}`;
     const order: string[] = [];
-    const slow = download(url, { expected: bytes, pauseMs: 3 }).then((answer) => {
+    const slow = download(url, { expected: bytes, pauseMs: 2 }).then((answer) => {
       order.push('slow');
       return answer;
     });
@@ -157,9 +157,9 @@ describe('a blob that is larger than the quota', () => {
     await using stage = await setSmallStage();
     const { origin, mirror } = stage;
     const blob = origin.addBlob(BYTES);
-    origin.fault({ path: '/blobs/' }, { kind: 'slow', bytesPerSecond: 1_000_000 }, { times: 1 });
+    origin.fault({ path: '/blobs/' }, { kind: 'slow', bytesPerSecond: 1_500_000 }, { times: 1 });
     const url = `${mirror.url}/v2/library/app/blobs/${blob}`;
-    const leaving = download(url, { leaveAfterBytes: 1_000_000 });
+    const leaving = download(url, { leaveAfterBytes: 600_000 });
     await expect
       .poll(async () => (await statusOf(mirror)).fills)
       .toMatchObject([

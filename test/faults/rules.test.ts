@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { RefreshReport } from '../../src/registry/operations/operations.ts';
 import { buildImage } from '../support/images.ts';
 import type { Fault } from '../support/origin-faults.ts';
@@ -12,7 +12,7 @@ const APP = '/v2/library/app';
 const OTHER = '/v2/library/other';
 
 describe.concurrent('rules for some repositories', () => {
-  test.each([['library/app'], ['app'], ['docker.io/library/app'], ['index.docker.io/app'], ['library/a*'], ['**/app']])(
+  test.each(['app', 'index.docker.io/app', 'library/a*', '**/app'])(
     'freshFor for %s: its tags are not asked about, others are',
     async (pattern) => {
       await using stage = await setStage({ upstream: { rules: [{ repositories: [pattern], freshFor: '1h' }] } });
@@ -40,9 +40,7 @@ describe.concurrent('rules for some repositories', () => {
     const answer = await ask(mirror, `${APP}/manifests/v1`);
     expectContent(answer, image.digest);
     expectOutcome(answer, 'updating');
-    await expect
-      .poll(async () => (await ask(mirror, `${APP}/manifests/v1`)).headers['docker-content-digest'])
-      .toBe(moved.digest);
+    await vi.waitFor(async () => expectContent(await ask(mirror, `${APP}/manifests/v1`), moved.digest));
   });
 
   test('staleIfError: not served when the upstream fails, which is never told as 404', async () => {
@@ -137,6 +135,7 @@ describe.concurrent('immutable tags', () => {
     await pullImage(mirror, APP, 'v1', image);
     origin.deleteManifest('library/app', image.digest);
     await pullImage(mirror, APP, 'v1', image);
+    expectOutcome(await ask(mirror, `${APP}/manifests/v1`), 'hit');
   });
 
   test('are asked for as long as they are not here', async () => {
@@ -189,7 +188,8 @@ describe.concurrent('a tag that the upstream no longer has', () => {
     expectError(await ask(mirror, `${APP}/manifests/v1`), GATEWAY_ERRORS);
     await origin.restart();
     origin.moveTag('library/app', 'v1', image.digest);
-    await expect.poll(async () => (await ask(mirror, `${APP}/manifests/v1`)).status, { timeout: 8000 }).toBe(200);
+    // Its breaker lets a request through after five seconds at most.
+    await vi.waitFor(async () => expectContent(await ask(mirror, `${APP}/manifests/v1`), image.digest), 8000);
   });
 
   test('is dropped within staleWhileRevalidate after it was served once more', async () => {
@@ -200,7 +200,7 @@ describe.concurrent('a tag that the upstream no longer has', () => {
     await pullImage(mirror, APP, 'v1', image);
     origin.deleteTag('library/app', 'v1');
     expectContent(await ask(mirror, `${APP}/manifests/v1`), image.digest);
-    await expect.poll(async () => (await ask(mirror, `${APP}/manifests/v1`)).status).toBe(404);
+    await vi.waitFor(async () => expectError(await ask(mirror, `${APP}/manifests/v1`), 404, 'MANIFEST_UNKNOWN'));
   });
 
   test('is dropped by a refresh, which says so', async () => {
@@ -222,9 +222,7 @@ describe.concurrent('a tag that the upstream no longer has', () => {
     { name: '403', fault: { kind: 'status', status: 403 } },
     { name: '410 in HTML', fault: { kind: 'status', status: 410, body: '<h1>' } },
     { name: '500', fault: { kind: 'status', status: 500 } },
-    { name: '429', fault: { kind: 'status', status: 429 } },
     { name: 'a sign-in page', fault: { kind: 'html' } },
-    { name: 'a reset', fault: { kind: 'reset' } },
   ] satisfies { name: string; fault: Fault }[])('is not one for which it answers $name', async ({ name, fault }) => {
     await using stage = await setStage({ upstream: { onUpstreamDelete: 'drop' } });
     const { origin, mirror } = stage;

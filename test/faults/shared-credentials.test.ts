@@ -27,7 +27,11 @@ function usersOf({ requests }: Origin): string[] {
 }
 
 function userOf(authorization = ''): string {
-  return Buffer.from(authorization.replace(/^Basic /, ''), 'base64').toString().split(':')[0] ?? '';
+  return (
+    Buffer.from(authorization.replace(/^Basic /, ''), 'base64')
+      .toString()
+      .split(':')[0] ?? ''
+  );
 }
 
 /** Answers for one manifest, telling each user what is left of a limit of 100, and 429 to those who have nothing. */
@@ -52,7 +56,7 @@ describe.concurrent('several credentials for one upstream', () => {
     }
     expect(new Set(usersOf(origin))).toEqual(new Set(['alice', 'bob']));
     const report = await upstreamOf(mirror);
-    expect(report.accounts.map(({ username }) => username).toSorted()).toEqual(['alice', 'bob']);
+    expect(report.accounts.map(({ username }) => username)).toEqual(['alice', 'bob']);
     const all = JSON.stringify(report) + (await (await fetch(`${mirror.adminUrl}/metrics`)).text());
     for (const password of Object.values(PASSWORDS)) expect(all).not.toContain(password);
   });
@@ -91,7 +95,8 @@ describe.concurrent('several credentials for one upstream', () => {
     const image = buildImage(origin, 'library/app', 'v1');
     const remaining = { alice: 5, bob: 80 };
     tell(origin, image, remaining);
-    for (const tag of ['v1', 'v2', 'v3', 'v4']) expectContent(await ask(mirror, `${APP}/manifests/${tag}`), image.digest);
+    for (const tag of ['v1', 'v2', 'v3', 'v4'])
+      expectContent(await ask(mirror, `${APP}/manifests/${tag}`), image.digest);
     const accounts = (await upstreamOf(mirror)).accounts.map(({ username, remaining: left }) => [username, left]);
     expect(Object.fromEntries(accounts)).toEqual(remaining);
     origin.resetCounts();

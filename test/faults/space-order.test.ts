@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { seededBytes } from '../support/bytes.ts';
 import { buildIndex } from '../support/images.ts';
+import type { RemovalReport } from '../../src/registry/operations/operations.ts';
+import type { TestMirror } from '../support/mirror.ts';
 import { ask } from './support/ask.ts';
 import { expectContent } from './support/expectations.ts';
 import { administer, evict, imagesOf, settle, statusOf } from './support/operator.ts';
@@ -10,23 +12,37 @@ import { setStage, type Stage } from './support/stage.ts';
 import { storedDigests } from './support/stored-files.ts';
 
 const MIB = 1024 * 1024;
+const OWN_BYTES = 200_000;
 /** Uses are told apart by milliseconds. */
 const APART_MS = 4;
 
 /** Digests of all images, those first that would be evicted first. */
 async function order({ mirror }: Stage): Promise<string[]> {
+  await settle(mirror);
   return (await evict(mirror, 0, true)).images.map(({ digest }) => digest);
 }
 
 /** Publishes images of a repository each, and pulls them in order. */
 async function pullThree({ origin, mirror }: Stage): Promise<[NamedImage, NamedImage, NamedImage]> {
   const publishAndPull = async (name: string) => {
-    const image = publishSized(origin, name, 'v1', 1000);
+    const image = publishSized(origin, name, 'v1', OWN_BYTES);
     await pull(mirror, image);
     await sleep(APART_MS);
     return image;
   };
-  return [await publishAndPull('library/a'), await publishAndPull('library/b'), await publishAndPull('library/c')];
+  const images = [
+    await publishAndPull('library/a'),
+    await publishAndPull('library/b'),
+    await publishAndPull('library/c'),
+  ];
+  return images as [NamedImage, NamedImage, NamedImage];
+}
+
+/** Makes so little room that one image is enough. */
+async function evictOne({ mirror }: Stage): Promise<RemovalReport> {
+  await settle(mirror);
+  const { contentBytes, otherBytes } = (await statusOf(mirror)).disk;
+  return evict(mirror, contentBytes + otherBytes - OWN_BYTES / 2);
 }
 
 function digestsOf(...images: NamedImage[]): string[] {
@@ -40,34 +56,48 @@ describe('images go in the order of their last use', () => {
     expect(await order(stage)).toEqual(digestsOf(...images));
   });
 
-  test.each<[string, (stage: Stage, image: NamedImage) => Promise<unknown>]>([
-    ['a pull', ({ mirror }, image) => pull(mirror, image)],
-    ['a HEAD of its tag', ({ mirror }, image) => head(mirror, image)],
-    ['a HEAD by digest', ({ mirror }, image) => head(mirror, { ...image, reference: image.digest })],
-    ['a GET of its tag', ({ mirror }, { name }) => ask(mirror, `/v2/${name}/manifests/v1`)],
-    ['a GET by digest', ({ mirror }, { name, digest }) => ask(mirror, `/v2/${name}/manifests/${digest}`)],
-    ['a pull of a layer alone', ({ mirror }, { name, layers }) => pullBlob(mirror, name, layers[0] ?? '')],
-    ['a pull of its config alone', ({ mirror }, { name, config }) => pullBlob(mirror, name, config)],
-    [
-      'a range of a layer',
-      ({ mirror }, { name, layers }) =>
-        ask(mirror, `/v2/${name}/blobs/${layers[0]}`, { headers: { Range: 'bytes=5-9' } }),
-    ],
-    [
-      'a HEAD of a layer',
-      ({ mirror }, { name, layers }) => ask(mirror, `/v2/${name}/blobs/${layers[0]}`, { method: 'HEAD' }),
-    ],
-    [
-      'a pull while its upstream is down',
-      async ({ origin, mirror }, image) => {
-        await origin.stop();
-        await pull(mirror, image);
-      },
-    ],
-  ])('%s counts as use', async (_, use) => {
+  describe('and', () => {
+    let shared: Stage;
+    let images: NamedImage[];
+    beforeAll(async () => {
+      shared = await setStage();
+      images = await pullThree(shared);
+    });
+    afterAll(() => shared[Symbol.asyncDispose]());
+
+    test.each<[string, (mirror: TestMirror, image: NamedImage) => Promise<unknown>]>([
+      ['a pull', pull],
+      ['a HEAD of a tag', head],
+      ['a HEAD by digest', (mirror, image) => head(mirror, { ...image, reference: image.digest })],
+      ['a GET of a tag', (mirror, { name }) => ask(mirror, `/v2/${name}/manifests/v1`)],
+      ['a GET by digest', (mirror, { name, digest }) => ask(mirror, `/v2/${name}/manifests/${digest}`)],
+      ['a pull of a layer alone', (mirror, { name, layers }) => pullBlob(mirror, name, layers[0] ?? '')],
+      ['a pull of a config alone', (mirror, { name, config }) => pullBlob(mirror, name, config)],
+      [
+        'a range of a layer',
+        (mirror, { name, layers }) =>
+          ask(mirror, `/v2/${name}/blobs/${layers[0]}`, { headers: { Range: 'bytes=5-9' } }),
+      ],
+      [
+        'a HEAD of a layer',
+        (mirror, { name, layers }) => ask(mirror, `/v2/${name}/blobs/${layers[0]}`, { method: 'HEAD' }),
+      ],
+    ])('%s counts as use', async (_, use) => {
+      const [first, second, third] = await order(shared);
+      const image = images.find(({ digest }) => digest === first);
+      if (!image) throw new Error('it went');
+      await sleep(APART_MS);
+      await use(shared.mirror, image);
+      await sleep(APART_MS);
+      expect(await order(shared)).toEqual([second, third, first]);
+    });
+  });
+
+  test('a pull while the upstream is down counts too', async () => {
     await using stage = await setStage();
     const [first, second, third] = await pullThree(stage);
-    await use(stage, first);
+    await stage.origin.stop();
+    await pull(stage.mirror, first);
     expect(await order(stage)).toEqual(digestsOf(second, third, first));
   });
 
@@ -129,16 +159,14 @@ describe('an image goes as a whole', () => {
   test('but not the layers that others have', async () => {
     await using stage = await setStage();
     const { origin, mirror } = stage;
-    const base = seededBytes(100_000, 'base');
-    const own = (name: string) => publish(origin, name, 'v1', [base, seededBytes(1000, name)]);
+    const base = seededBytes(OWN_BYTES, 'base');
+    const own = (name: string) => publish(origin, name, 'v1', [base, seededBytes(OWN_BYTES, name)]);
     const [old, young, other] = [own('library/old'), own('library/young'), own('library/other')];
     for (const image of [old, other, young]) {
       await pull(mirror, image);
       await sleep(APART_MS);
     }
-    await settle(mirror);
-    const { contentBytes, otherBytes } = (await statusOf(mirror)).disk;
-    const report = await evict(mirror, contentBytes + otherBytes - 4096);
+    const report = await evictOne(stage);
     expect(report.images.map(({ digest }) => digest)).toEqual([old.digest]);
     expect(report.blobs).toBe(3);
     expect(await storedDigests(mirror)).toEqual(contentOf(young, other));
@@ -150,13 +178,13 @@ describe('an image goes as a whole', () => {
   test('with all of an index, which one of its images keeps young', async () => {
     await using stage = await setStage();
     const { origin, mirror } = stage;
-    const index = buildIndex(origin, 'library/multi', 'v1');
+    const index = buildIndex(origin, 'library/multi', 'v1', { layers: [OWN_BYTES] });
     const getIndex = async () => expectContent(await ask(mirror, '/v2/library/multi/manifests/v1'), index.digest);
     const parts = index.images.map((image) => ({ ...image, name: 'library/multi', reference: image.digest }));
     await getIndex();
     for (const part of parts) await pull(mirror, part);
     await sleep(APART_MS);
-    const young = publishSized(origin, 'library/young', 'v1', 1000);
+    const young = publishSized(origin, 'library/young', 'v1', OWN_BYTES);
     await pull(mirror, young);
     await sleep(APART_MS);
     const [, arm] = parts;
@@ -166,9 +194,7 @@ describe('an image goes as a whole', () => {
     await sleep(APART_MS);
     await pull(mirror, young);
     expect(await order(stage)).toEqual([index.digest, young.digest]);
-    await settle(mirror);
-    const { contentBytes, otherBytes } = (await statusOf(mirror)).disk;
-    await evict(mirror, contentBytes + otherBytes - 4096);
+    await evictOne(stage);
     expect(await storedDigests(mirror)).toEqual(contentOf(young));
   });
 
@@ -190,23 +216,26 @@ describe('a tag that moves upstream', () => {
   test('leaves what it pointed at to age out, and what it points at stays', async () => {
     await using stage = await setStage();
     const { origin, mirror } = stage;
-    const old = publish(origin, 'library/app', 'v1', [seededBytes(1000, 'old')]);
+    const old = publish(origin, 'library/app', 'v1', [seededBytes(OWN_BYTES, 'old')]);
     await pull(mirror, old);
     await sleep(APART_MS);
-    const middle = publishSized(origin, 'library/middle', 'v1', 1000);
+    const middle = publishSized(origin, 'library/middle', 'v1', OWN_BYTES);
     await pull(mirror, middle);
     await sleep(APART_MS);
-    const moved = publish(origin, 'library/app', 'v1', [seededBytes(1000, 'new')]);
+    const moved = publish(origin, 'library/app', 'v1', [seededBytes(OWN_BYTES, 'new')]);
     await pull(mirror, moved);
     const tags = async () => {
       const images = await imagesOf(mirror, 'docker.io/library/app');
       return new Map(images.map((image) => [image.digest, image.tags]));
     };
-    expect(await tags()).toEqual(new Map([[old.digest, []], [moved.digest, ['v1']]]));
+    expect(await tags()).toEqual(
+      new Map([
+        [old.digest, []],
+        [moved.digest, ['v1']],
+      ]),
+    );
     expect(await order(stage)).toEqual(digestsOf(old, middle, moved));
-    await settle(mirror);
-    const { contentBytes, otherBytes } = (await statusOf(mirror)).disk;
-    await evict(mirror, contentBytes + otherBytes - 4096);
+    await evictOne(stage);
     expect(await storedDigests(mirror)).toEqual(contentOf(middle, moved));
     await origin.stop();
     await pull(mirror, moved);

@@ -1,36 +1,32 @@
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { seededBytes } from '../support/bytes.ts';
 import { startMirror, type TestMirror } from '../support/mirror.ts';
-import { type Origin, startOrigin } from '../support/origin.ts';
+import { startOrigin } from '../support/origin.ts';
 import { administer, evict, imagesOf, Refused, settle, statusOf } from './support/operator.ts';
-import { contentOf, type NamedImage, publish, publishSized, pull } from './support/pull.ts';
-import { setStage } from './support/stage.ts';
+import { contentOf, NOWHERE, publish, publishSized, pull } from './support/pull.ts';
+import { setStage, type Stage } from './support/stage.ts';
 import { storedDigests } from './support/stored-files.ts';
 
 const MIB = 1024 * 1024;
 
-interface PinnedStage extends AsyncDisposable {
-  readonly origin: Origin;
-  readonly mirror: TestMirror;
-  readonly images: Readonly<Record<'old' | 'other' | 'deep' | 'untagged', NamedImage>>;
-}
+const images = {
+  old: publishSized(NOWHERE, 'library/old', 'v1', 1000),
+  other: publishSized(NOWHERE, 'library/other', '12-slim', 1000),
+  deep: publishSized(NOWHERE, 'team/deep/down/app', 'v1', 1000),
+  untagged: publishSized(NOWHERE, 'library/untagged', undefined, 1000),
+};
 
-/** Pulls one image of each kind; their pins are made before the mirror starts. */
-async function setPinnedStage(pinsOf: (images: PinnedStage['images']) => string[]): Promise<PinnedStage> {
-  await using opened = new AsyncDisposableStack();
-  const origin = opened.use(await startOrigin());
-  const images = {
-    old: publishSized(origin, 'library/old', 'v1', 1000),
-    other: publishSized(origin, 'library/other', '12-slim', 1000),
-    deep: publishSized(origin, 'team/deep/down/app', 'v1', 1000),
-    untagged: publishSized(origin, 'library/untagged', undefined, 1000),
-  };
-  const config = { pins: pinsOf(images), pull: { readAhead: false } };
-  const mirror = opened.use(await startMirror(origin, { config }));
+/** Pulls one image of each kind. */
+async function setPinnedStage(pins: string[] = []): Promise<Stage> {
+  const stage = await setStage({ config: { pins, pull: { readAhead: false } } });
+  const { origin, mirror } = stage;
+  publishSized(origin, 'library/old', 'v1', 1000);
+  publishSized(origin, 'library/other', '12-slim', 1000);
+  publishSized(origin, 'team/deep/down/app', 'v1', 1000);
+  publishSized(origin, 'library/untagged', undefined, 1000);
   for (const image of Object.values(images)) await pull(mirror, image);
   await settle(mirror);
-  const cleanup = opened.move();
-  return { origin, mirror, images, [Symbol.asyncDispose]: () => cleanup.disposeAsync() };
+  return stage;
 }
 
 function pin(mirror: TestMirror, pattern: string): Promise<void> {
@@ -42,25 +38,48 @@ function unpin(mirror: TestMirror, pattern: string): Promise<void> {
 }
 
 describe('a pin', () => {
-  test.each<[string, (images: PinnedStage['images']) => string[], (keyof PinnedStage['images'])[]]>([
-    ['a glob of tags', () => ['docker.io/library/other:12*'], ['other']],
-    ['a glob of repositories and tags', () => ['docker.io/library/*:v*'], ['old']],
-    ['a name without its registry', () => ['library/old:v1'], ['old']],
-    ['a digest', ({ untagged }) => [`docker.io/${untagged.name}@${untagged.digest}`], ['untagged']],
-    ['the digest of what has a tag too', ({ old }) => [`docker.io/${old.name}@${old.digest}`], ['old']],
-    ['all below a folder', () => ['docker.io/team/**:*'], ['deep']],
-    ['all tags of a registry', () => ['docker.io/**:*'], ['old', 'other', 'deep']],
-    ['several', ({ untagged }) => ['docker.io/library/old:*', `**@${untagged.digest}`], ['old', 'untagged']],
-  ])('of %s holds what it matches, and nothing else', async (_, pinsOf, kept) => {
-    await using stage = await setPinnedStage(pinsOf);
-    const { origin, mirror, images } = stage;
-    const report = await evict(mirror, 0);
-    expect(report.imageCount).toBe(4 - kept.length);
-    expect(report.pinned).toBe(kept.length);
-    const held = kept.map((name) => images[name]);
-    expect(await storedDigests(mirror)).toEqual(contentOf(...held));
+  let shared: Stage;
+  beforeAll(async () => {
+    shared = await setPinnedStage();
+  });
+  afterAll(() => shared[Symbol.asyncDispose]());
+
+  test.each<[string, string, (keyof typeof images)[]]>([
+    ['a glob of tags', 'docker.io/library/other:12*', ['other']],
+    ['a glob of repositories and tags', 'docker.io/library/*:v*', ['old']],
+    ['a name without its registry', 'library/old:v1', ['old']],
+    ['a digest', `docker.io/${images.untagged.name}@${images.untagged.digest}`, ['untagged']],
+    ['the digest of what has a tag too', `docker.io/${images.old.name}@${images.old.digest}`, ['old']],
+    ['a digest anywhere', `**@${images.untagged.digest}`, ['untagged']],
+    ['all tags below a folder', 'docker.io/team/**:*', ['deep']],
+    ['all tags of a registry', 'docker.io/**:*', ['old', 'other', 'deep']],
+    ['all tags of a folder, not of those below', 'docker.io/team/*:*', []],
+    ['another tag', 'docker.io/library/old:v2', []],
+  ])('of %s holds what it matches, and nothing else', async (_, pattern, kept) => {
+    const { mirror } = shared;
+    await pin(mirror, pattern);
+    const report = await evict(mirror, 0, true);
+    await unpin(mirror, pattern);
+    const gone = new Set(report.images.map(({ digest }) => digest));
+    const held = Object.entries(images).filter(([, { digest }]) => !gone.has(digest));
+    expect(held.map(([name]) => name)).toEqual(kept);
+  });
+
+  test('of the configuration holds', async () => {
+    const { untagged, old } = images;
+    const pins = ['docker.io/library/old:*', `docker.io/${untagged.name}@${untagged.digest}`];
+    await using stage = await setPinnedStage(pins);
+    const { origin, mirror } = stage;
+    expect((await evict(mirror, 0)).imageCount).toBe(2);
+    expect(await storedDigests(mirror)).toEqual(contentOf(old, untagged));
     await origin.stop();
-    for (const image of held) await pull(mirror, image);
+    for (const image of [old, untagged]) await pull(mirror, image);
+  });
+
+  test('is counted where it kept an image from going', async () => {
+    await using stage = await setPinnedStage(['docker.io/library/old:v1']);
+    expect(await evict(stage.mirror, 0, true)).toMatchObject({ imageCount: 3, pinned: 1 });
+    expect(await evict(stage.mirror, 0)).toMatchObject({ imageCount: 3, pinned: 1 });
   });
 
   test('keeps layers that it shares with what goes', async () => {
@@ -76,8 +95,8 @@ describe('a pin', () => {
   });
 
   test('set by an operator holds at once and after a restart, until it is taken back', async () => {
-    await using stage = await setPinnedStage(() => []);
-    const { mirror, images } = stage;
+    await using stage = await setPinnedStage();
+    const { mirror } = stage;
     await pin(mirror, 'docker.io/library/old:v1');
     expect((await imagesOf(mirror, 'docker.io/library/old'))[0]?.isPinned).toBe(true);
     expect((await statusOf(mirror)).disk.pinnedBytes).toBeGreaterThan(0);

@@ -14,7 +14,16 @@ import { storedDigests } from './support/stored-files.ts';
 
 const MORNING = new Date(2026, 4, 4, 4, 59, 59, 700);
 const EVERY_HOUR = { images: ['alpine'], platforms: [], schedule: '0 * * * *' };
-const REPORT: WarmReport = { images: 1, imagesDone: 1, blobs: 1, blobsDone: 1, bytes: 1, bytesDone: 1, fetchedBytes: 1, failures: [] };
+const REPORT: WarmReport = {
+  images: 1,
+  imagesDone: 1,
+  blobs: 1,
+  blobsDone: 1,
+  bytes: 1,
+  bytesDone: 1,
+  fetchedBytes: 1,
+  failures: [],
+};
 
 type Warm = Warmer['warm'];
 

@@ -23,7 +23,10 @@ describe.concurrent('warming', () => {
   test('fetches an index with all its platforms: the first pull needs no upstream', async () => {
     await using stage = await setStage(HOUR);
     const { origin, mirror } = stage;
-    const index = buildIndex(origin, 'library/app', 'v1', { layers: [1000, 50_000], platforms: ['linux/amd64', 'linux/arm/v7', 'windows/amd64'] });
+    const index = buildIndex(origin, 'library/app', 'v1', {
+      layers: [1000, 50_000],
+      platforms: ['linux/amd64', 'linux/arm/v7', 'windows/amd64'],
+    });
     const report = await warm(mirror, ['app:v1']);
     expect(report).toMatchObject({ images: 1, imagesDone: 1, failures: [] });
     expect(report.blobsDone).toBe(report.blobs);
@@ -33,7 +36,9 @@ describe.concurrent('warming', () => {
     expect(await metric(mirror, 'entrepot_warmed_images_total', { result: 'fresh' })).toBe(1);
     await origin.stop();
     await pullIndex(mirror, APP, 'v1', index);
-    expect((await ask(mirror, `${APP}/manifests/v1`, { method: 'HEAD' })).headers['cache-status']).toBe('entrepot; hit');
+    expect((await ask(mirror, `${APP}/manifests/v1`, { method: 'HEAD' })).headers['cache-status']).toBe(
+      'entrepot; hit',
+    );
   });
 
   test('fetches the platforms that are named and nothing of the others', async () => {
@@ -41,7 +46,9 @@ describe.concurrent('warming', () => {
     const { origin, mirror } = stage;
     const platforms = ['linux/amd64', 'linux/arm64', 'linux/arm/v6', 'linux/arm/v7'];
     const index = buildIndex(origin, 'library/app', 'v1', { platforms });
-    const { failures } = await warm(mirror, ['docker.io/library/app:v1'], { platforms: ['linux/arm64', 'linux/arm/v7'] });
+    const { failures } = await warm(mirror, ['docker.io/library/app:v1'], {
+      platforms: ['linux/arm64', 'linux/arm/v7'],
+    });
     expect(failures).toEqual([]);
     const [amd64, arm64, v6, v7] = index.images as [BuiltIndex['images'][0], ...BuiltIndex['images']];
     const wanted = [index.digest, ...digestsOf(arm64 as never), ...digestsOf(v7 as never)];
@@ -102,7 +109,7 @@ describe.concurrent('warming', () => {
     const left = fetch(`${mirror.adminUrl}/api/v1/warm`, { method: 'POST', body, headers, signal });
     await origin.waitForRequests({ path: '/blobs/' }, 2);
     leaving.abort();
-    await expect(left.then((response) => response.text())).rejects.toThrow();
+    await expect(left.then((response) => response.text())).rejects.toMatchObject({ name: 'AbortError' });
     origin.clearFaults();
     expect((await warm(mirror, ['app:v1'])).failures).toEqual([]);
     await origin.stop();
@@ -136,9 +143,8 @@ describe.concurrent('warming', () => {
     origin.fault({ path: wrong.layers[0] ?? '' }, { kind: 'corrupt' });
     const images = ['none:v1', 'holed:v1', 'good:v1', 'wrong:v1', 'none:*'];
     const report = await warm(mirror, images);
-    const failed = report.failures.map(({ image }) => image).toSorted();
-    const expected = ['holed:v1', 'none:*', 'none:v1', 'wrong:v1'].map((image) => `docker.io/library/${image}`);
-    expect(failed.map((image) => (image.includes('/') ? image : `docker.io/library/${image}`))).toEqual(expected);
+    const failed = report.failures.map(({ image }) => image.replace('docker.io/library/', ''));
+    expect(failed.toSorted()).toEqual(['holed:v1', 'none:*', 'none:v1', 'wrong:v1']);
     for (const { error } of report.failures) expect(error).not.toBe('');
     expect(await metric(mirror, 'entrepot_warmed_images_total', { result: 'failed' })).toBeGreaterThanOrEqual(3);
     await origin.stop();
@@ -154,22 +160,23 @@ describe.concurrent('warming', () => {
     expect(failures).toHaveLength(1);
   });
 
-  test.each([
-    ['unknown.example/app:v1', [400, 404]],
-    ['unknown.example:5000/team/app', [400, 404]],
-    ['a b', [400]],
-    ['app:v1@sha256:12', [400]],
-    ['APP:v1', [400]],
-    ['app:', [400]],
-  ])('of %j is refused, and nothing of the others is fetched', async (image, statuses) => {
+  test('of what is no image here is refused, and nothing of the others is fetched', async () => {
     await using stage = await setStage();
     const { origin, mirror } = stage;
     buildImage(origin, 'library/app', 'v1');
-    const refusal = await warm(mirror, ['app:v1', image]).catch((error: unknown) => error);
-    expect(refusal).toBeInstanceOf(Refused);
-    const { status, code } = refusal as Refused;
-    if (status === 200) expect(code, 'at the end of a stream').toMatch(/^(INVALID|NAME_UNKNOWN|NOT_FOUND)$/);
-    else expect(statuses).toContain(status);
+    for (const image of [
+      'unknown.example/app:v1',
+      'unknown.example:5000/app',
+      'a b',
+      'app:v1@sha256:12',
+      'APP:v1',
+      'app:',
+    ]) {
+      const refusal = await warm(mirror, ['app:v1', image]).catch((error: unknown) => error);
+      expect(refusal, image).toBeInstanceOf(Refused);
+      // Told at the end of a stream, whose status was sent before.
+      expect((refusal as Refused).code, image).toMatch(/^(INVALID|NAME_UNKNOWN|NOT_FOUND)$/);
+    }
     expect(origin.requests).toEqual([]);
   });
 

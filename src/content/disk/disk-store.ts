@@ -64,7 +64,7 @@ export class DiskStore implements ContentStore {
       const { handle, stats } = await openWithStats(this.#layout.blob(digest));
       return {
         sizeBytes: stats.size,
-        modifiedAtMs: Math.floor(stats.mtimeMs),
+        modifiedAtMs: Math.floor(Math.max(stats.mtimeMs, stats.ctimeMs)),
         read: (buffer, position) => readAt(handle, buffer, position, digest),
         [Symbol.asyncDispose]: () => handle.close(),
       };

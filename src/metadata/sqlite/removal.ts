@@ -99,9 +99,11 @@ export class Removal {
       if (contentId === undefined) return released;
       const node = { repositoryId, contentId };
       if (this.#statements.isManifest.get(node) === undefined || roots.find(node)) continue;
-      // When blobs have their turn, each manifest that is left is below a root.
-      if (isManifest ? roots.isBelowRoot(node) : graph.isListed(node)) continue;
-      const below = [...graph.listed(node), ...graph.referrers(node)];
+      const referrers = graph.referrers(node);
+      // A blob that is only listed cannot hold up what lists it, and goes, if at all, when that has gone.
+      const isNeeded = isManifest || referrers.length > 0 ? roots.isBelowRoot(node) : graph.isListed(node);
+      if (isNeeded) continue;
+      const below = [...graph.listed(node), ...referrers];
       this.#removeNode(node);
       released.push(contentId);
       for (const id of below) {

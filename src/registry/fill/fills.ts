@@ -6,6 +6,7 @@ import type { Purpose } from '../../upstream/upstream.ts';
 import { CodedError } from '../../util/coded-error.ts';
 import type { KeyedLock } from '../../util/keyed-lock.ts';
 import type { DiskBudget } from '../space/disk-budget.ts';
+import type { LostContent } from '../upkeep/lost-content.ts';
 import { BoundedIngest } from './bounded-ingest.ts';
 import { Fill } from './fill.ts';
 import type { FillReader } from './fill-reader.ts';
@@ -15,6 +16,7 @@ export interface FillsOptions {
   readonly store: ContentStore;
   readonly index: BlobIndex;
   readonly budget: DiskBudget;
+  readonly lost: LostContent;
   readonly locks: KeyedLock;
   readonly telemetry: Telemetry;
   /** Requests at once for one large blob. */
@@ -201,6 +203,7 @@ export class Fills implements AsyncDisposable {
         atMs: Date.now(),
       });
       ingest.settle();
+      this.#options.lost.stored(fill.digest, fill.repositories[0]?.name ?? '');
     });
   }
 

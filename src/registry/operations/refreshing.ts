@@ -28,6 +28,7 @@ export class Refreshing {
     if (name.reference.kind === 'digest') {
       throw new OperationError('INVALID', 'what a digest means never changes; name a tag or a repository');
     }
+    this.#upstreams.check(repository);
     const hasTag = text.length > name.path.length;
     const tags = hasTag ? [name.reference.tag] : await this.#index.listTags(repository.name);
     if (tags.length === 0) throw new OperationError('NOT_FOUND', `no tag of ${repository.name} is here`);

@@ -35,7 +35,6 @@ export class Healing {
       if (!repository) continue;
       try {
         await this.#fetch(repository, digest, isManifest);
-        telemetry.contentHealed({ digest, repository: name });
         return true;
       } catch (error) {
         failure = error;

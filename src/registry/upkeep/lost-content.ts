@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { ContentStore } from '../../content/content-store.ts';
 import type { BlobIndex } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -16,9 +17,13 @@ export interface LostContentOptions {
 /** What the check of one digest came to; `gone`: the index does not say that it is stored. */
 export type Finding = 'intact' | 'missing' | 'damaged' | 'gone';
 
+const MAX_MISSED = 100_000;
+
 /** Looks at stored content that seems wrong, and takes what is wrong out of the store, so that it is fetched anew. */
 export class LostContent {
   readonly #options: LostContentOptions;
+  /** What was taken out of the store and has not come back. */
+  readonly #missed = new LRUCache<Digest, true>({ max: MAX_MISSED });
 
   constructor(options: LostContentOptions) {
     this.#options = options;
@@ -51,6 +56,11 @@ export class LostContent {
     });
   }
 
+  /** Content is in the store: perhaps again. */
+  stored(digest: Digest, repository: string): void {
+    if (this.#missed.delete(digest)) this.#options.telemetry.contentHealed({ digest, repository });
+  }
+
   async #hasRightSize(digest: Digest): Promise<boolean> {
     const { store, index } = this.#options;
     await using file = await store.open(digest);
@@ -64,6 +74,7 @@ export class LostContent {
   ): Promise<void> {
     const { store, index, budget, telemetry } = this.#options;
     await store.quarantine(digest);
+    this.#missed.set(digest, true);
     await index.removeBlobs([digest]);
     telemetry.contentLost({ digest, reason: verdict, noticed });
     await budget.measureDebris();

@@ -113,6 +113,7 @@ export class Warmer {
         continue;
       }
       try {
+        upstreams.check(repository);
         const { upstream } = upstreams.get(repository.registry);
         const tags = await upstream.listTags(repository.path, { purpose: 'warm', signal });
         const wanted = tags.filter(pattern.matches);

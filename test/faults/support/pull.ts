@@ -31,7 +31,12 @@ export function publish(
 }
 
 /** Adds an image of one layer of noise, which nobody else has. */
-export function publishSized(target: ImageTarget, name: string, tag: string | undefined, sizeBytes: number): NamedImage {
+export function publishSized(
+  target: ImageTarget,
+  name: string,
+  tag: string | undefined,
+  sizeBytes: number,
+): NamedImage {
   return publish(target, name, tag, [seededBytes(sizeBytes, `${name}:${tag}`)]);
 }
 
@@ -62,8 +67,13 @@ export function cacheStatus({ headers }: ClientAnswer): string {
 
 /** The digests of all that an image is made of, in order. */
 export function contentOf(...images: readonly NamedImage[]): string[] {
-  return [...new Set(images.flatMap(({ digest, config, layers }) => [digest, config, ...layers]))].toSorted();
+  return [...new Set(images.flatMap(({ digest, config, layers }) => [digest, config].concat(layers)))].toSorted();
 }
 
-/** An image of bytes that nobody publishes, for what needs its digest beforehand. */
-export const NOWHERE: ImageTarget = { addBlob: (bytes) => sha256(bytes), addManifest: (_, __, content) => sha256(Buffer.from(JSON.stringify(content))) };
+/** Takes images whose digests have to be known before there is an origin. */
+export const NOWHERE: ImageTarget = {
+  addBlob: (bytes) => sha256(bytes),
+  addManifest: (_repository, _tag, content) => {
+    return sha256(content instanceof Uint8Array ? content : Buffer.from(JSON.stringify(content)));
+  },
+};

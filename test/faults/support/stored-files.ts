@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rm, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** What has a data directory. */
@@ -29,4 +29,64 @@ export async function ingestFiles({ path }: DataDirectory): Promise<string[]> {
 /** The files that were put aside as damaged. */
 export async function quarantinedFiles({ path }: DataDirectory): Promise<string[]> {
   return readdir(join(path, 'quarantine')).catch(() => []);
+}
+
+/** Something that befalls a stored file, as a test's name has it. */
+export interface FileDamage {
+  readonly name: string;
+  /** Is there something left for its operator to look at? */
+  readonly isPutAside: boolean;
+  readonly befall: (file: string) => Promise<void>;
+}
+
+/** Damage that shows without hashing: by the file's size, its kind, its time, or because it is gone. */
+export const VISIBLE_DAMAGE: readonly FileDamage[] = [
+  {
+    name: 'cut short',
+    isPutAside: true,
+    befall: async (file) => truncate(file, Math.floor((await stat(file)).size / 2)),
+  },
+  { name: 'emptied', isPutAside: true, befall: (file) => truncate(file, 0) },
+  { name: 'removed', isPutAside: false, befall: (file) => rm(file) },
+  { name: 'too long', isPutAside: true, befall: (file) => appendFile(file, 'more') },
+  {
+    name: 'replaced by other bytes later',
+    isPutAside: true,
+    befall: async (file) => {
+      await writeFile(file, await otherBytes(file));
+      const laterSeconds = Date.now() / 1000 + 10;
+      await utimes(file, laterSeconds, laterSeconds);
+    },
+  },
+  {
+    name: 'replaced by a folder',
+    isPutAside: false,
+    befall: async (file) => {
+      await rm(file);
+      await mkdir(file);
+    },
+  },
+  {
+    name: 'replaced by a link to nowhere',
+    isPutAside: false,
+    befall: async (file) => {
+      await rm(file);
+      await symlink('/nowhere', file);
+    },
+  },
+];
+
+/** One other byte, and the time as it was: what a failing disk does. */
+export async function rot(file: string): Promise<void> {
+  const { atime, mtime } = await stat(file);
+  await writeFile(file, await otherBytes(file));
+  await utimes(file, atime, mtime);
+}
+
+/** The file's bytes but for one. */
+export async function otherBytes(file: string): Promise<Buffer> {
+  const bytes = await readFile(file);
+  const at = bytes.length >> 1;
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  return bytes;
 }

@@ -1,0 +1,84 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { MetadataIndex } from '../../src/metadata/metadata-index.ts';
+import type { IndexUnderTest } from './metadata-index-conformance.ts';
+import { digest, manifest, reference } from './support/rows.ts';
+
+const APP = 'docker.io/library/app';
+
+const names = ['s', 'x', 'm', 'n', 'y', 'self', 'b', 'layer'];
+const anyRole = fc.constantFrom('layer', 'manifest', 'subject', 'config');
+/** Up to three references of each, to anything: the more circles the better. */
+const universe = fc.array(
+  fc.array(fc.record({ role: anyRole, name: fc.constantFrom(...names) }), { maxLength: 3, size: 'max' }),
+  { minLength: names.length, maxLength: names.length },
+);
+const step = fc.record({
+  act: fc.constantFrom('putManifest', 'putManifest', 'putTagged', 'dropTag', 'putBlob', 'linkBlob', 'dropRoot'),
+  position: fc.nat(names.length - 1),
+});
+
+/** `m` is below `self` only by way of `layer`, which `m` lists and has for a subject. */
+const HELD_UP_BY_ITS_OWN_LAYER = [
+  names.map((name) => {
+    if (name === 'm') return [refer('manifest', 'layer'), refer('subject', 'layer')];
+    return name === 'self' ? [refer('layer', 'layer')] : [];
+  }),
+  ['m', 'self'].map((name) => ({ act: 'putManifest' as const, position: names.indexOf(name) })),
+] satisfies [unknown, unknown];
+
+/** What every index does (src/metadata/metadata-index.ts) when references run in circles. */
+export function describeCircles(title: string, openIndex: () => Promise<IndexUnderTest>): void {
+  describe(`${title}, with references in circles,`, () => {
+    test('has everything below a root, and nothing is left when all roots are dropped', {
+      timeout: 60_000,
+    }, async () => {
+      await fc.assert(
+        fc.asyncProperty(universe, fc.array(step, { maxLength: 20, size: 'max' }), async (refers, steps) => {
+          await using opened = await openIndex();
+          const { index } = opened;
+          for (const { act, position } of steps) {
+            const name = names[position] ?? '';
+            const references = (refers[position] ?? []).map((one) => reference(one.name, one.role));
+            await play(index, act, manifest(name, { references, tags: act === 'putTagged' ? ['v1'] : [] }));
+            await expectAllBelowRoots(index);
+          }
+          const stored = (await index.listBlobs('', 100)).map((blob) => blob.digest);
+          const doomedBefore = (await index.listDoomed(100)).map((content) => content.digest);
+          await index.dropRoots(await index.listRoots({ limit: 100 }));
+          expect(await index.summarize({ limit: 100 })).toEqual([]);
+          const doomed = (await index.listDoomed(100)).map((content) => content.digest);
+          expect(doomed.toSorted()).toEqual([...stored, ...doomedBefore].toSorted());
+        }),
+        { numRuns: 30, examples: [HELD_UP_BY_ITS_OWN_LAYER] },
+      );
+    });
+  });
+}
+
+function refer<Role extends 'layer' | 'manifest' | 'subject'>(role: Role, name: string): { role: Role; name: string } {
+  return { role, name };
+}
+
+async function play(index: MetadataIndex, act: string, record: ReturnType<typeof manifest>): Promise<void> {
+  const root = { repository: APP, digest: record.digest };
+  if (act === 'putManifest' || act === 'putTagged') await index.putManifest(record);
+  else if (act === 'putBlob') await index.putBlob({ ...record, repositories: [APP] });
+  else if (act === 'linkBlob') await index.linkBlob(APP, record.digest);
+  else if (act === 'dropTag') await index.dropTag(APP, 'v1');
+  else await index.dropRoots([root]);
+}
+
+async function expectAllBelowRoots(index: MetadataIndex): Promise<void> {
+  const reached = new Set<string>();
+  for (const root of await index.listRoots({ limit: 100 })) {
+    for (const content of await index.contentOf(root)) reached.add(content.digest);
+  }
+  for (const name of names) {
+    const { belongs, isStored } = await index.findBlob(APP, digest(name));
+    if (belongs && isStored) expect([name, reached.has(digest(name))]).toEqual([name, true]);
+  }
+  const tagged = await index.findTag(APP, 'v1');
+  const roots = (await index.listRoots({ limit: 100 })).map((root) => root.digest);
+  if (tagged) expect(roots).toContain(tagged.digest);
+}
