@@ -145,6 +145,8 @@ export interface RootIndex {
    * @returns what became doomed by this
    */
   dropRoots(roots: readonly { repository: string; digest: Digest }[]): Promise<DoomedContent[]>;
+  /** What {@link dropRoots} would doom; nothing is changed. It holds up everything else: for a few hundred roots at most. */
+  previewDrop(roots: readonly { repository: string; digest: Digest }[]): Promise<DoomedContent[]>;
   /** In byte order of repository and digest, those after `after`. @param query.repository this one only */
   listRoots(query: {
     repository?: string;

@@ -7,6 +7,7 @@ import type { Repository } from '../oci/repository.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
 import type { Purpose } from '../upstream/upstream.ts';
+import { CodedError } from '../util/coded-error.ts';
 import type { KeyedLock } from '../util/keyed-lock.ts';
 import { SingleFlight } from '../util/single-flight.ts';
 import type { Fills } from './fill/fills.ts';
@@ -14,6 +15,8 @@ import { type BlobReading, MendedBlob } from './mended-blob.ts';
 import { NotFoundCache } from './not-found-cache.ts';
 import type { Outcome } from './outcome.ts';
 import { RegistryError, toRegistryError } from './registry-error.ts';
+import type { DiskBudget } from './space/disk-budget.ts';
+import { Reservation } from './space/reservation.ts';
 import type { Finding, LostContent } from './upkeep/lost-content.ts';
 import type { Upstreams } from './upstreams.ts';
 
@@ -40,6 +43,7 @@ export interface BlobsOptions {
   readonly upstreams: Upstreams;
   readonly fills: Fills;
   readonly lost: LostContent;
+  readonly budget: DiskBudget;
   /** One at a time for each digest: storing it, and removing it. */
   readonly locks: KeyedLock;
   readonly telemetry: Telemetry;
@@ -84,6 +88,7 @@ export class Blobs {
       const { index, fills } = this.#options;
       const row = await index.findBlob(repository.name, digest);
       if (row.isStored && row.belongs) {
+        index.noteUse({ repository: repository.name, digest, atMs: Date.now() });
         return { digest, sizeBytes: row.sizeBytes, outcome: 'hit', ageMs: ageOf(row.storedAtMs) };
       }
       const filling = row.belongs ? fills.find(digest)?.sizeBytes : undefined;
@@ -104,13 +109,24 @@ export class Blobs {
     for (;;) {
       const row = await index.findBlob(repository.name, digest);
       if (row.isStored || (await this.#adopt(digest))) return 0;
+      await this.#requireRoom(repository, digest, row.sizeBytes);
       const source = { repository, upstream: upstreams.get(repository.registry).upstream };
       const joined = await fills.join(digest, source, { sizeBytes: row.sizeBytes, positionBytes: 0, purpose });
       if (!joined) continue;
       await joined.reader[Symbol.asyncDispose]();
       await joined.fill.ended;
+      if (!joined.fill.isKept) throw new CodedError('NO_ROOM', `there is no room for ${digest}`);
       return joined.isShared ? 0 : (joined.fill.sizeBytes ?? 0);
     }
+  }
+
+  /** What nobody waits for is not even begun where it could not be kept. */
+  async #requireRoom(repository: Repository, digest: Digest, sizeBytes: number | undefined): Promise<void> {
+    const { budget, fills } = this.#options;
+    if (sizeBytes === undefined || fills.find(digest)) return;
+    const granted = await budget.reserve(repository.registry, sizeBytes);
+    if (!(granted instanceof Reservation)) throw new CodedError('NO_ROOM', `there is no room for ${digest}`);
+    granted.release();
   }
 
   async #openStored(repository: Repository, digest: Digest): Promise<OpenBlob | undefined> {
@@ -212,8 +228,9 @@ export class Blobs {
     const source = { repository, upstream: upstreams.get(repository.registry).upstream };
     const wish = { sizeBytes, positionBytes, purpose: 'miss' as const };
     for (;;) {
-      const stored = await this.#openStored(repository, digest);
-      if (stored) return stored;
+      const row = await index.findBlob(repository.name, digest);
+      const file = row.isStored ? await this.#openFile(digest, row) : undefined;
+      if (file) return file;
       const joined = await fills.join(digest, source, wish);
       if (joined) return joined.reader;
     }

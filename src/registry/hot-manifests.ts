@@ -22,12 +22,13 @@ export class HotManifests {
   }
 
   /** Undefined when the store does not have it, or has something else in its place. */
-  async get(digest: Digest): Promise<Uint8Array | undefined> {
+  async get(digest: Digest, sizeBytes: number): Promise<Uint8Array | undefined> {
     const hot = this.#bytes.get(digest);
     if (hot) return hot;
     await using file = await this.#store.open(digest);
-    if (!file) return undefined;
-    const bytes = new Uint8Array(file.sizeBytes);
+    // A damaged file may have any size.
+    if (!file || file.sizeBytes !== sizeBytes) return undefined;
+    const bytes = new Uint8Array(sizeBytes);
     const read = await file.read(bytes, 0);
     if (read !== bytes.length || !matchesDigest(bytes, digest)) return undefined;
     this.#bytes.set(digest, bytes);

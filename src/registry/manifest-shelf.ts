@@ -13,6 +13,7 @@ import type { ManifestAnswer, ManifestDepth } from './manifest-answer.ts';
 import type { Outcome } from './outcome.ts';
 import type { SeenTags } from './seen-tags.ts';
 import type { DiskBudget } from './space/disk-budget.ts';
+import { inTime } from './space/in-time.ts';
 import { Reservation } from './space/reservation.ts';
 import type { LostContent } from './upkeep/lost-content.ts';
 import type { Upstreams } from './upstreams.ts';
@@ -32,6 +33,9 @@ export interface ManifestShelfOptions {
   readonly onFetched: (repository: Repository, manifest: ParsedManifest) => void;
 }
 
+/** What is larger than any manifest is a layer, whatever the upstream says. */
+const MAX_ADOPTED_BYTES = 32 * 1024 * 1024;
+
 /** Manifests in the store: giving them out, and getting them in from upstreams. */
 export class ManifestShelf {
   readonly #options: ManifestShelfOptions;
@@ -50,7 +54,14 @@ export class ManifestShelf {
   ): Promise<ManifestAnswer | undefined> {
     const { hot, lost } = this.#options;
     const { digest, mediaType, sizeBytes } = row;
-    const bytes = depth === 'head' ? hot.peek(digest) : await hot.get(digest);
+    let bytes: Uint8Array | undefined;
+    try {
+      bytes = depth === 'head' ? hot.peek(digest) : await hot.get(digest, sizeBytes);
+    } catch (error) {
+      // A disk that refuses for another reason than the file is no reason to ask for the file again.
+      if ((await lost.examine(digest, 'serving')) === 'intact') throw error;
+      return undefined;
+    }
     if (!bytes && depth === 'whole') {
       await lost.examine(digest, 'serving');
       return undefined;
@@ -86,7 +97,8 @@ export class ManifestShelf {
       const reference = { kind: 'digest', digest } as const;
       const { upstream } = this.#options.upstreams.get(repository.registry);
       const { mediaType } = await upstream.headManifest(repository.path, reference);
-      const bytes = await this.#options.hot.get(digest);
+      const { sizeBytes = Infinity } = await this.#options.index.findBlob(repository.name, digest);
+      const bytes = sizeBytes > MAX_ADOPTED_BYTES ? undefined : await this.#options.hot.get(digest, sizeBytes);
       if (!bytes || mediaType === undefined) return this.fetch(repository, reference);
       await this.#keep(repository, reference, { digest, mediaType, bytes }, 'miss');
       return { digest, mediaType, sizeBytes: bytes.length, outcome: 'revalidated', ageMs: 0, bytes };
@@ -105,7 +117,8 @@ export class ManifestShelf {
     const manifest = parseManifest(bytes, mediaType);
     if (reference.kind === 'tag') seen.add(repository.name, reference.tag, digest);
     let isStored = false;
-    const reservation = await budget.reserve(repository.registry, bytes.length).catch(() => 'store' as const);
+    const asking = budget.reserve(repository.registry, bytes.length);
+    const reservation = await inTime(asking, (late) => late instanceof Reservation && late.release());
     if (reservation instanceof Reservation) {
       try {
         await this.#store(repository, reference, fetched, manifest);

@@ -210,7 +210,18 @@ export class Manifests {
     if (known) return known;
     const told = depth === 'head' ? headAnswer(head) : undefined;
     if (told) seen.tell(repository.name, tag, told);
-    return told ?? shelf.fetch(repository, { kind: 'digest', digest: head.digest }, purpose);
+    return told ?? this.#fetchTarget(repository, tag, head.digest, purpose);
+  }
+
+  /** A registry may tell of a tag before all of it has the manifest: that is trouble, and no deletion. */
+  async #fetchTarget(repository: Repository, tag: string, digest: Digest, purpose: Purpose): Promise<ManifestAnswer> {
+    try {
+      return await this.#options.shelf.fetch(repository, { kind: 'digest', digest }, purpose);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      const message = `says that ${tag} is ${digest}, and does not have that`;
+      throw new UpstreamError('INVALID', repository.registry, message, { cause: error });
+    }
   }
 
   /** An index that refuses costs another question next time, not the client its answer. */

@@ -112,13 +112,12 @@ export class Registry implements AsyncDisposable {
     this.#reconciliation = new Reconciliation({ ...shared, upstreams, removal, blobs: this.blobs });
     const healing = new Healing({ index, upstreams, telemetry, shelf, blobs: this.blobs });
     this.#scrub = new Scrub({ index, lost, healing, telemetry, ...options.scrub });
-    const garbage = new Garbage({ store, index, budget, removal });
-    this.#housekeeping = new Housekeeping({ budget, eviction, garbage, telemetry });
+    const garbage = new Garbage({ store, index, budget, removal, pins });
+    this.#housekeeping = new Housekeeping({ budget, eviction, garbage, removal, telemetry });
     this.#warmer = new Warmer({ upstreams, telemetry, manifests: this.manifests, blobs: this.blobs });
     this.#status = new Status({
       site,
       version,
-      store,
       index,
       budget,
       eviction,
@@ -133,6 +132,7 @@ export class Registry implements AsyncDisposable {
       upstreams,
       pins,
       eviction,
+      removal,
       garbage,
       status: this.#status,
       purging: new Purging({ index, upstreams, removal, pins }),
@@ -156,7 +156,7 @@ export class Registry implements AsyncDisposable {
     this.#scrub.start();
     this.#warmSchedule = new WarmSchedule(this.#warmPlans, this.#warmer, this.#telemetry);
     const { metrics } = this.#telemetry;
-    metrics.observeDisk(() => this.#status.disk());
+    metrics.observeDisk(() => this.#status.figures());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -166,6 +166,8 @@ export class Registry implements AsyncDisposable {
     const stopping = inBackground.map(async (part) => part?.[Symbol.asyncDispose]());
     // What waits for a download in the background ends with the downloads.
     await this.#fills[Symbol.asyncDispose]();
+    // What waits for an upstream that does not answer ends with its connections.
+    await this.upstreams[Symbol.asyncDispose]();
     await Promise.all(stopping);
   }
 }

@@ -235,7 +235,12 @@ describe('the admin API tells failures:', () => {
     [new OperationError('NOT_FOUND', 'nothing of it is here'), 404, 'NOT_FOUND', 'nothing of it is here'],
     [new RegistryError('MANIFEST_UNKNOWN', 'gone'), 404, 'MANIFEST_UNKNOWN', 'gone'],
     [new RegistryError('UPSTREAM_UNAVAILABLE', 'down'), 503, 'UNKNOWN', 'down'],
-    [new ContentError('STORE_FULL', 'no space left'), 503, 'UNKNOWN', 'no space left'],
+    [
+      new ContentError('STORE_FULL', 'no space left'),
+      503,
+      'UNKNOWN',
+      'the store of this mirror cannot be used at the moment',
+    ],
     [new Error('secret path /x'), 500, 'UNKNOWN', 'the mirror failed; its log says why'],
   ])('%s', async (error, status, code, message) => {
     const purge = vi.fn<Operations['purge']>().mockRejectedValue(error);

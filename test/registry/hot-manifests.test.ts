@@ -21,10 +21,10 @@ describe('hot manifests', () => {
   test('come from the store, and from then on from memory', async () => {
     const hot = new HotManifests(opened.store, MIB);
     expect(hot.peek(digest)).toBe(undefined);
-    expect(Buffer.from((await hot.get(digest)) ?? []).equals(bytes)).toBe(true);
+    expect(Buffer.from((await hot.get(digest, 2000)) ?? []).equals(bytes)).toBe(true);
     expect(hot.peek(digest)).toBeDefined();
     await rm(file);
-    expect(Buffer.from((await hot.get(digest)) ?? []).equals(bytes)).toBe(true);
+    expect(Buffer.from((await hot.get(digest, 2000)) ?? []).equals(bytes)).toBe(true);
   });
 
   const damages: [string, () => Promise<void>][] = [
@@ -38,10 +38,10 @@ describe('hot manifests', () => {
   test.each(damages)('are not served from a file that %s', async (_, damage) => {
     const hot = new HotManifests(opened.store, MIB);
     await damage();
-    expect(await hot.get(digest)).toBe(undefined);
+    expect(await hot.get(digest, 2000)).toBe(undefined);
     expect(hot.peek(digest)).toBe(undefined);
     await opened.store.put(digest, bytes);
-    expect(await hot.get(digest)).toHaveLength(2000);
+    expect(await hot.get(digest, 2000)).toHaveLength(2000);
   });
 
   test('are kept as they come, and no more of them than the memory allows', async () => {
@@ -56,7 +56,7 @@ describe('hot manifests', () => {
 
   test('are served though no memory is given to them', async () => {
     const hot = new HotManifests(opened.store, 0);
-    expect(await hot.get(digest)).toHaveLength(2000);
+    expect(await hot.get(digest, 2000)).toHaveLength(2000);
     expect(hot.peek(digest)).toBe(undefined);
   });
 });

@@ -63,7 +63,7 @@ async function rebuild(config: Config, { verify, force }: ReindexOptions): Promi
   const report = await (async () => {
     await using index = new SqliteIndex(draft, { onFlushError: rethrow });
     using progress = await startProgress('reindex');
-    return reindex({
+    return await reindex({
       store,
       index,
       names,

@@ -67,6 +67,21 @@ export class Removal {
     return gone.doomed;
   }
 
+  /** What {@link drop} would doom. */
+  preview(roots: readonly { readonly repository: string; readonly digest: Digest }[]): DoomedContent[] {
+    const all: Gone = { doomed: [], tags: [], contents: [] };
+    const { database } = this.#connection;
+    this.#connection.run(() => {
+      database.exec('BEGIN IMMEDIATE');
+      try {
+        for (const { repository, digest } of roots) this.#drop(repository, digest, all);
+      } finally {
+        database.exec('ROLLBACK');
+      }
+    });
+    return all.doomed;
+  }
+
   #drop(repository: string, digest: Digest, gone: Gone): void {
     const { ids, roots, tags } = this.#options;
     const [repositoryId, contentId] = [ids.repository(repository), ids.content(digest)];

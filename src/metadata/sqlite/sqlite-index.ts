@@ -125,6 +125,10 @@ export class SqliteIndex implements MetadataIndex {
     return this.#parts.lists.list(query);
   }
 
+  async previewDrop(roots: readonly { repository: string; digest: Digest }[]): Promise<DoomedContent[]> {
+    return this.#parts.removal.preview(roots);
+  }
+
   async latestRootOf(repository: string, digest: Digest): Promise<Digest | undefined> {
     return this.#parts.lists.latestRootOf(repository, digest);
   }

@@ -4,8 +4,8 @@ import type { Digest } from '../../oci/digest.ts';
 import type { BypassReason } from '../../telemetry/telemetry.ts';
 import { CodedError } from '../../util/coded-error.ts';
 import { IntervalSet } from '../../util/interval-set.ts';
-import { within } from '../../util/sleep.ts';
 import type { DiskBudget } from '../space/disk-budget.ts';
+import { inTime } from '../space/in-time.ts';
 import { Reservation } from '../space/reservation.ts';
 import { PassingWindow } from './passing-window.ts';
 
@@ -28,8 +28,6 @@ export const CONTENT_PASSED = 'CONTENT_PASSED';
 /** Bytes that cannot be taken now, since what is streamed through comes in order. Those that come in order go on. */
 export const OUT_OF_ORDER = 'OUT_OF_ORDER';
 
-/** A client waits so long for room to be made. */
-const ROOM_MS = 2_000;
 /** Space that is asked for at a time for a blob whose size nobody told. */
 const STEP_BYTES = 8 * 1024 * 1024;
 
@@ -48,6 +46,9 @@ export class BoundedIngest implements Ingest {
   #passingReason: BypassReason | undefined;
   #endBytes = 0;
   #hasEnded = false;
+  #isDiscarded = false;
+  /** Called for each piece that is streamed through: its readers must not wait for the next one. */
+  onPassed: () => void = () => undefined;
 
   /**
    * @param inner the store's ingest, or one that keeps nothing
@@ -149,17 +150,23 @@ export class BoundedIngest implements Ingest {
 
   /** Content is stored: its row counts from now on. */
   settle(): void {
+    this.#options.budget.unpark(this.digest);
+    this.#release();
+  }
+
+  #release(): void {
     this.#reservation?.release();
     this.#reservation = undefined;
   }
 
   async discard(): Promise<void> {
     this.#hasEnded = true;
+    this.#isDiscarded = true;
     try {
       await this.#inner.discard();
       this.#options.budget.unpark(this.digest);
     } finally {
-      this.settle();
+      this.#release();
     }
   }
 
@@ -171,7 +178,7 @@ export class BoundedIngest implements Ingest {
       await this.#inner[Symbol.asyncDispose]();
     } finally {
       if (this.#reservation) this.#park();
-      this.settle();
+      this.#release();
     }
   }
 
@@ -187,16 +194,18 @@ export class BoundedIngest implements Ingest {
     const { budget, registry } = this.#options;
     const haveBytes = this.have.size;
     const wantedBytes = this.totalBytes ?? Math.max(STEP_BYTES, haveBytes);
-    const granted = await inTime(budget.reserve(registry, wantedBytes, this.digest), (late) => {
-      if (!(late instanceof Reservation)) return;
-      late.release();
-      this.#park();
-    });
+    const pieces = budget.parked.find(({ digest }) => digest === this.digest);
+    const giveBack = (unwanted: Reservation) => {
+      unwanted.release();
+      // The pieces that were there before are on the disk still.
+      if (pieces && !this.#isDiscarded) budget.park(pieces);
+    };
+    const asking = budget.reserve(registry, wantedBytes, this.digest);
+    const granted = await inTime(asking, (late) => late instanceof Reservation && giveBack(late));
     if (!(granted instanceof Reservation)) {
       this.#startPassing(granted);
     } else if (this.#hasEnded) {
-      granted.release();
-      this.#park();
+      giveBack(granted);
     } else {
       this.#reservation = granted;
       granted.wrote(haveBytes);
@@ -221,6 +230,8 @@ export class BoundedIngest implements Ingest {
   #startPassing(reason: BypassReason): void {
     if (this.isPassing || this.#hasEnded) return;
     this.#passingReason = reason;
+    // Nothing more will be written.
+    this.#reservation?.shrinkToWritten();
     this.#options.onPassing(reason, this.totalBytes);
   }
 
@@ -235,6 +246,7 @@ export class BoundedIngest implements Ingest {
       this.#passed.add(position, position + chunk.length);
       position += chunk.length;
       this.#endBytes = position;
+      this.onPassed();
     }
   }
 
@@ -253,22 +265,4 @@ export class BoundedIngest implements Ingest {
     const length = passed ? Math.min(buffer.length, passed[0] - positionBytes) : buffer.length;
     return file.read(buffer.subarray(0, length), positionBytes);
   }
-}
-
-/** What the budget says, if it says it soon: a client does not wait for an eviction that takes long, or for a broken disk. */
-async function inTime<Answer>(
-  asking: Promise<Answer>,
-  onLate: (answer: Answer) => void,
-): Promise<Answer | BypassReason> {
-  const settled = asking.then(
-    (answer) => ({ answer }),
-    () => undefined,
-  );
-  const result = await within(
-    ROOM_MS,
-    settled.then((value) => ({ value })),
-  );
-  if (result) return result.value ? result.value.answer : 'store';
-  void settled.then((late) => late && onLate(late.answer));
-  return 'quota';
 }

@@ -139,6 +139,7 @@ export class Fill implements Readable {
     try {
       const ingest = await this.#surroundings.openIngest(this.digest);
       this.#ingest = ingest;
+      ingest.onPassed = () => this.#wakeReaders();
       // Its size was told by an upstream: that counts for more than a descriptor.
       this.#transfer.attach(ingest);
     } catch (error) {

@@ -1,7 +1,7 @@
 import type { ContentStore } from '../../content/content-store.ts';
 import type { BlobIndex } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
-import type { BypassReason, Telemetry } from '../../telemetry/telemetry.ts';
+import { type BypassReason, describeError, type Telemetry } from '../../telemetry/telemetry.ts';
 import type { Purpose } from '../../upstream/upstream.ts';
 import { CodedError } from '../../util/coded-error.ts';
 import type { KeyedLock } from '../../util/keyed-lock.ts';
@@ -167,7 +167,10 @@ export class Fills implements AsyncDisposable {
       return new BoundedIngest(await store.ingest(digest), {
         budget,
         registry,
-        onPassing: (reason, sizeBytes) => this.#noteBypass(digest, source, reason, sizeBytes),
+        onPassing: (reason, sizeBytes) => {
+          this.#noteBypass(digest, source, reason, sizeBytes);
+          if (reason === 'store') this.#relieve(sizeBytes);
+        },
       });
     } catch (error) {
       telemetry.storeFailed({ digest, error });
@@ -205,6 +208,12 @@ export class Fills implements AsyncDisposable {
       ingest.settle();
       this.#options.lost.stored(fill.digest, fill.repositories[0]?.name ?? '');
     });
+  }
+
+  /** The next download shall fit. */
+  #relieve(sizeBytes = 0): void {
+    const { budget, telemetry } = this.#options;
+    budget.relieve(sizeBytes).catch((error: unknown) => telemetry.log.error(describeError(error), 'eviction failed'));
   }
 
   #throwIfClosed(): void {

@@ -15,6 +15,8 @@ export const NOBODY_READS = 'NOBODY_READS';
 const WINDOW_BYTES = 1024 * 1024;
 /** A reader that takes nothing for so long holds up the others no more. */
 const LAGGARD_MS = 5_000;
+/** Without a reader it goes on for so long. */
+const UNREAD_MS = 500;
 
 /** The last bytes of a blob that is not kept: its readers share them, and the slowest of them sets the pace. */
 export class PassingWindow {
@@ -48,13 +50,13 @@ export class PassingWindow {
   async room(): Promise<void> {
     for (;;) {
       const isRead = this.#places.size > 0;
-      if (!isRead && performance.now() - this.#leftAtMs >= LAGGARD_MS) {
+      if (!isRead && performance.now() - this.#leftAtMs >= UNREAD_MS) {
         throw new CodedError(NOBODY_READS, 'nobody reads what is not kept');
       }
       if (this.#sizeBytes < WINDOW_BYTES) return;
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#waiting.add(resolve);
-      const timer = setTimeout(() => (isRead ? this.#leaveBehind() : this.#wake()), LAGGARD_MS);
+      const timer = setTimeout(() => (isRead ? this.#leaveBehind() : this.#wake()), isRead ? LAGGARD_MS : UNREAD_MS);
       await promise;
       clearTimeout(timer);
     }

@@ -55,6 +55,8 @@ export class Transfer {
   #hasBegun = false;
   #isDone = false;
   #failedAttempts = 0;
+  /** Why a source that was given up did not send it. */
+  #troubleElsewhere: unknown;
   #retryTimer: NodeJS.Timeout | undefined;
 
   constructor(options: TransferOptions) {
@@ -230,10 +232,12 @@ export class Transfer {
     });
     if (verdict.kind === 'fail') {
       this.stop();
-      this.#options.onFail(error, this.#isSizeDisputed);
+      // That one source does not have it says nothing of what another one failed to send.
+      this.#options.onFail(isNotFound(error) ? (this.#troubleElsewhere ?? error) : error, this.#isSizeDisputed);
       return;
     }
     if (verdict.kind === 'withoutRange') this.#honoursRange = false;
+    if (verdict.kind === 'nextSource' && !isNotFound(error)) this.#troubleElsewhere = error;
     if (verdict.kind === 'nextSource' && source) this.#sources.splice(this.#sources.indexOf(source), 1);
     if (this.#retryTimer) return;
     this.#failedAttempts += 1;
@@ -242,6 +246,10 @@ export class Transfer {
       this.advance();
     }, verdict.delayMs);
   }
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof UpstreamError && error.code === 'NOT_FOUND';
 }
 
 /** Writes only what is missing: bytes that were hashed or read must never change. @returns how many were missing */

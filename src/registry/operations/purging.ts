@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { MetadataIndex, Root } from '../../metadata/metadata-index.ts';
 import { parseImageName } from '../../oci/image-name.ts';
 import type { Pins } from '../space/pins.ts';
-import type { Freed, Removal } from '../space/removal.ts';
+import type { Removal } from '../space/removal.ts';
 import type { Upstreams } from '../upstreams.ts';
 import { namedRepository } from './named-repository.ts';
 import { OperationError } from './operation-error.ts';
@@ -19,6 +19,7 @@ export interface PurgingOptions {
 /** Removed in one transaction. */
 const BATCH = 8;
 const PAGE = 200;
+const NOTHING = { blobs: 0, bytes: 0 };
 
 /** Removes what an operator names, pinned or not: who names it knows what it is. */
 export class Purging {
@@ -38,6 +39,7 @@ export class Purging {
       for await (const roots of this.#pages(scope)) await this.#remove(roots, tally);
       if (tally.isEmpty) throw new OperationError('NOT_FOUND', 'nothing of that is here');
     }
+    if (dryRun) tally.addFreed(await this.#options.removal.preview(tally.roots));
     return tally.report();
   }
 
@@ -97,9 +99,7 @@ export class Purging {
     const { pins, removal } = this.#options;
     for (let start = 0; start < roots.length; start += BATCH) {
       const batch = roots.slice(start, start + BATCH);
-      const freed: Freed = tally.isDryRun
-        ? { blobs: 0, bytes: batch.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) }
-        : await removal.drop(batch, 'purged');
+      const freed = tally.isDryRun ? NOTHING : await removal.drop(batch, 'purged');
       tally.add(batch, freed, batch.filter((root) => pins.has(root)).length);
       await nextTurn();
     }

@@ -4,6 +4,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { parseImageName } from '../../oci/image-name.ts';
 import type { Eviction } from '../space/eviction.ts';
 import type { Pin, Pins } from '../space/pins.ts';
+import type { Removal } from '../space/removal.ts';
 import type { Garbage } from '../upkeep/garbage.ts';
 import type { Scrub } from '../upkeep/scrub.ts';
 import type { Verification, VerificationScope } from '../upkeep/verification.ts';
@@ -43,6 +44,7 @@ export interface RegistryOperationsOptions {
   readonly status: Status;
   readonly pins: Pins;
   readonly eviction: Eviction;
+  readonly removal: Removal;
   readonly purging: Purging;
   readonly refreshing: Refreshing;
   readonly garbage: Garbage;
@@ -125,6 +127,7 @@ export class RegistryOperations implements Operations {
   async evict({ toBytes, dryRun }: { toBytes: number; dryRun: boolean }): Promise<RemovalReport> {
     const { eviction, status } = this.#options;
     const tally = new RemovalTally(dryRun);
+    tally.addPinned(await eviction.pinnedImages());
     if (!dryRun) {
       await eviction.evictTo(toBytes, (roots, freed) => tally.add(roots, freed));
       return tally.report();
@@ -133,9 +136,10 @@ export class RegistryOperations implements Operations {
     let excessBytes = contentBytes + inFlightBytes + otherBytes - toBytes;
     for await (const root of eviction.candidates()) {
       if (excessBytes <= 0) break;
-      excessBytes -= root.sizeBytes;
-      tally.add([root], { blobs: 0, bytes: root.sizeBytes });
+      excessBytes -= root.diskBytes;
+      tally.add([root], { blobs: 0, bytes: 0 });
     }
+    tally.addFreed(await this.#options.removal.preview(tally.roots));
     return tally.report();
   }
 

@@ -9,6 +9,7 @@ const MAX_NAMED = 1_000;
 export class RemovalTally {
   readonly isDryRun: boolean;
   readonly #images: { repository: string; tags: readonly string[]; digest: string }[] = [];
+  readonly #roots: Root[] = [];
   #imageCount = 0;
   #blobs = 0;
   #freedBytes = 0;
@@ -24,12 +25,29 @@ export class RemovalTally {
 
   /** @param pinned how many of them are pinned */
   add(roots: readonly Root[], freed: Freed, pinned = 0): void {
+    if (this.isDryRun) this.#roots.push(...roots);
     for (const { repository, tags, digest, isManifest } of roots) {
       if (isManifest) this.#name({ repository, tags, digest });
     }
     this.#blobs += freed.blobs;
     this.#freedBytes += freed.bytes;
     this.#pinned += pinned;
+  }
+
+  /** What is freed in all, where that is only known at the end. */
+  addFreed({ blobs, bytes }: Freed): void {
+    this.#blobs += blobs;
+    this.#freedBytes += bytes;
+  }
+
+  /** Pinned ones that were passed over. */
+  addPinned(count: number): void {
+    this.#pinned += count;
+  }
+
+  /** All that were added. */
+  get roots(): readonly Root[] {
+    return this.#roots;
   }
 
   /** A tag went, and what it pointed at stays. */

@@ -1,6 +1,5 @@
-import type { ContentStore } from '../../content/content-store.ts';
 import type { UpkeepIndex } from '../../metadata/metadata-index.ts';
-import type { Metrics } from '../../telemetry/metrics.ts';
+import type { DiskFigures, Metrics } from '../../telemetry/metrics.ts';
 import type { Fills } from '../fill/fills.ts';
 import type { DiskBudget } from '../space/disk-budget.ts';
 import type { Eviction } from '../space/eviction.ts';
@@ -12,7 +11,6 @@ export interface StatusOptions {
   readonly site: string;
   readonly version: string;
   readonly index: UpkeepIndex;
-  readonly store: Pick<ContentStore, 'space'>;
   readonly budget: DiskBudget;
   readonly eviction: Eviction;
   readonly fills: Fills;
@@ -21,6 +19,9 @@ export interface StatusOptions {
   readonly upstreams: Upstreams;
   readonly metrics: Metrics;
 }
+
+/** An operator waits so long to be told what pins hold; after that it is what they held when it was last found out. */
+const PINNED_MS = 300;
 
 /** How everything is at the moment. */
 export class Status {
@@ -45,9 +46,10 @@ export class Status {
     };
   }
 
-  async disk(): Promise<DiskReport> {
-    const { budget, eviction, store } = this.#options;
-    const { usage, freeBytes, inFlightBytes, debrisBytes } = await budget.read();
+  /** All but what takes time to find out, for those who ask every few seconds. */
+  async figures(): Promise<DiskFigures & Pick<DiskReport, 'minFreeBytes' | 'otherBytes'>> {
+    const { budget } = this.#options;
+    const { usage, freeBytes, totalBytes, inFlightBytes, debrisBytes } = await budget.read();
     const { quotaBytes, minFreeBytes } = budget.limits;
     return {
       contentBytes: usage.diskBytes,
@@ -57,10 +59,14 @@ export class Status {
       ...(quotaBytes !== undefined && { quotaBytes }),
       minFreeBytes,
       freeBytes,
-      totalBytes: (await store.space()).totalBytes,
-      pinnedBytes: await eviction.unmovableBytes(),
-      isEvicting: eviction.isRunning,
+      totalBytes,
     };
+  }
+
+  async disk(): Promise<DiskReport> {
+    const { eviction } = this.#options;
+    const pinnedBytes = await eviction.pinnedBytes(PINNED_MS);
+    return { ...(await this.figures()), pinnedBytes, isEvicting: eviction.isRunning };
   }
 
   async upstream(site: UpstreamSite): Promise<UpstreamStatus> {

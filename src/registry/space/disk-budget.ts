@@ -100,6 +100,13 @@ export class DiskBudget {
     return taken instanceof Reservation ? undefined : taken;
   }
 
+  /** The disk refused although there should have been room (a quota of the system, another program): makes some anyway. */
+  async relieve(sizeBytes: number): Promise<void> {
+    const usedBefore = (await this.read()).usage.diskBytes;
+    const missing = async (): Promise<number> => sizeBytes - (usedBefore - (await this.read()).usage.diskBytes);
+    await this.#roomMaker?.makeRoom(missing, undefined);
+  }
+
   /** A download was broken off and keeps its pieces. */
   park(parked: Parked): void {
     this.#parked.set(parked.digest, { ...parked, sizeBytes: diskBytesOf(parked.sizeBytes) });
@@ -174,7 +181,11 @@ export class DiskBudget {
     const unmovable = isLarge ? this.#roomMaker?.unmovableBytes() : undefined;
     const unmovableBytes = (unmovable && (await within(HOPELESS_MS, unmovable))) ?? 0;
     const reading = await this.#reading(() => this.#readFor(wish));
-    const room = roomFor(registry, withoutContent(reading, unmovableBytes), this.limits);
+    // The pieces of broken-off downloads can go as well.
+    const others = this.parked.filter(({ digest }) => digest !== wish.resumed);
+    const piecesBytes = others.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const best = withoutPieces(withoutContent(reading, unmovableBytes), piecesBytes);
+    const room = roomFor(registry, best, this.limits);
     return bytes > room.bytes ? room.tightest : undefined;
   }
 

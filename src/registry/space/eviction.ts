@@ -6,7 +6,7 @@ import type { Root, RootIndex } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/repository.ts';
 import { describeError, type Telemetry } from '../../telemetry/telemetry.ts';
-import { sleep } from '../../util/sleep.ts';
+import { sleep, within } from '../../util/sleep.ts';
 import { chooseVictims } from './choose-victims.ts';
 import type { DiskBudget, RoomMaker } from './disk-budget.ts';
 import type { PinnedContent } from './pinned-content.ts';
@@ -39,6 +39,7 @@ const BATCH = { urgent: 8, leisurely: 2 } as const;
 /** While nobody waits for room, eviction rests for so many times as long as it works. */
 const REST_SHARE = 3;
 const MIN_REST_MS = 5;
+const SET_ASIDE_PAGE = 100;
 /** Broken-off downloads of which nobody has asked for the rest for so long go before images do. */
 const PARKED_MS = 3_600_000;
 
@@ -92,6 +93,18 @@ export class Eviction implements RoomMaker, AsyncDisposable {
 
   unmovableBytes(): Promise<number> {
     return this.#options.pinned.bytes();
+  }
+
+  /** How many images are pinned. */
+  async pinnedImages(): Promise<number> {
+    await this.#options.pinned.bytes();
+    return this.#options.pinned.lastImages;
+  }
+
+  /** The same, or what was last found if it is not found within so many ms. */
+  async pinnedBytes(limitMs: number): Promise<number> {
+    const { pinned } = this.#options;
+    return (await within(limitMs, pinned.bytes())) ?? pinned.lastBytes;
   }
 
   /** Evicts in the background what is above the low watermark. */
@@ -162,6 +175,10 @@ export class Eviction implements RoomMaker, AsyncDisposable {
       const kept = roots.filter((root) => this.#isKept(root));
       if (kept.length > 0) {
         await index.setAside(kept);
+        // Of many that stay a page at a time, and others have their turn in between.
+        limit = Math.max(limit, SET_ASIDE_PAGE);
+        await nextTurn();
+        if (this.#stop.signal.aborted) return false;
         continue;
       }
       const movable = roots.filter((root) => !inFlight.has(keyOf(root))).slice(0, BATCH[pace]);
@@ -173,6 +190,7 @@ export class Eviction implements RoomMaker, AsyncDisposable {
       }
       if (roots.length < limit) return registry === undefined && (await this.#discardParked(0));
       limit *= 2;
+      await nextTurn();
     }
   }
 

@@ -5,47 +5,72 @@ import type { Pins } from './pins.ts';
 
 /** Pins change seldom, and what they hold by one image at a time. */
 const REMEMBER_MS = 60_000;
-const PAGE = 200;
+const PAGE = 50;
 
 /** How much of the disk is taken by images that are pinned. */
 export class PinnedContent {
   readonly #index: Pick<RootIndex, 'listRoots' | 'contentOf'>;
   readonly #pins: Pins;
-  #known: { bytes: Promise<number>; atMs: number; revision: number } | undefined;
+  #last: { bytes: number; images: number; atMs: number; revision: number } | undefined;
+  #measuring: Promise<number> | undefined;
 
   constructor(index: Pick<RootIndex, 'listRoots' | 'contentOf'>, pins: Pins) {
     this.#index = index;
     this.#pins = pins;
   }
 
-  /** Each digest once, as the disk counts it. At most a minute old. */
+  /** What was last found. */
+  get lastBytes(): number {
+    return this.#last?.bytes ?? 0;
+  }
+
+  /** How many images that were. */
+  get lastImages(): number {
+    return this.#pins.isEmpty ? 0 : (this.#last?.images ?? 0);
+  }
+
+  /** Each digest once, as the disk counts it. It may be a minute old. */
   async bytes(): Promise<number> {
     if (this.#pins.isEmpty) return 0;
     const { revision } = this.#pins;
-    const known = this.#known;
-    if (known && known.revision === revision && Date.now() - known.atMs < REMEMBER_MS) return known.bytes;
-    const bytes = this.#measure();
-    this.#known = { bytes, atMs: Date.now(), revision };
-    bytes.catch(() => {
-      this.#known = undefined;
-    });
-    return bytes;
+    const last = this.#last;
+    if (last && last.revision === revision && Date.now() - last.atMs < REMEMBER_MS) return last.bytes;
+    // One at a time: with many images it takes seconds, in small pieces.
+    this.#measuring ??= this.#measure()
+      .then(({ bytes, images }) => {
+        this.#last = { bytes, images, atMs: Date.now(), revision };
+        return bytes;
+      })
+      .finally(() => {
+        this.#measuring = undefined;
+      });
+    return this.#measuring;
   }
 
-  async #measure(): Promise<number> {
+  async #measure(): Promise<{ bytes: number; images: number }> {
     const sizes = new Map<string, number>();
-    let after: { repository: string; digest: string } | undefined;
-    for (;;) {
-      const page = await this.#index.listRoots({ limit: PAGE, ...(after && { after }) });
-      for (const root of page) {
-        if (!this.#pins.has(root)) continue;
-        for (const { digest, sizeBytes } of await this.#index.contentOf(root))
-          sizes.set(digest, diskBytesOf(sizeBytes));
+    let images = 0;
+    for (const scope of this.#scopes()) {
+      let after: { repository: string; digest: string } | undefined;
+      for (;;) {
+        const page = await this.#index.listRoots({ ...scope, limit: PAGE, ...(after && { after }) });
+        for (const root of page) {
+          if (!this.#pins.has(root)) continue;
+          images += 1;
+          for (const { digest, sizeBytes } of await this.#index.contentOf(root)) {
+            sizes.set(digest, diskBytesOf(sizeBytes));
+          }
+        }
+        after = page.at(-1);
+        if (!after) break;
+        await nextTurn();
       }
-      after = page.at(-1);
-      if (!after) break;
-      await nextTurn();
     }
-    return [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
+    return { bytes: [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0), images };
+  }
+
+  /** Where pinned images can be: in the repositories that all pins name, if they do. */
+  #scopes(): readonly { repository?: string }[] {
+    return this.#pins.repositories?.map((repository) => ({ repository })) ?? [{}];
   }
 }

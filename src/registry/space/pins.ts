@@ -16,18 +16,19 @@ export class Pins {
   readonly #index: NoteIndex & Pick<RootIndex, 'clearSetAside'>;
   readonly #configured: readonly string[];
   #matchers: readonly MatchesImage[] = [];
+  #repositories: readonly string[] | undefined;
   #revision = 0;
 
   constructor(index: NoteIndex & Pick<RootIndex, 'clearSetAside'>, configured: readonly string[]) {
     this.#index = index;
     this.#configured = configured;
-    this.#matchers = configured.map(compileImageGlob);
+    this.#use(configured);
   }
 
   /** Reads what operators pinned in earlier runs. To be called before anything is evicted. */
   async load(): Promise<void> {
     const pins = await this.list();
-    this.#matchers = pins.map(({ pattern }) => compileImageGlob(pattern));
+    this.#use(pins.map(({ pattern }) => pattern));
     this.#revision += 1;
     // The configuration may be another one than when these roots were set aside.
     await this.#index.clearSetAside();
@@ -35,6 +36,11 @@ export class Pins {
 
   has(root: Pick<Root, 'repository' | 'tags' | 'digest'>): boolean {
     return this.#matchers.some((matches) => matches(root.repository, root));
+  }
+
+  /** The repositories of all pins; undefined if one of them is a pattern of repositories. */
+  get repositories(): readonly string[] | undefined {
+    return this.#repositories;
   }
 
   /** Changes with the pins. */
@@ -65,4 +71,16 @@ export class Pins {
     await this.load();
     return isKnown;
   }
+
+  #use(patterns: readonly string[]): void {
+    this.#matchers = patterns.map(compileImageGlob);
+    const names = patterns.map(repositoryPart);
+    this.#repositories = names.some((name) => name.includes('*')) ? undefined : [...new Set(names)];
+  }
+}
+
+function repositoryPart(pattern: string): string {
+  const name = pattern.split('@')[0] ?? '';
+  const colon = name.indexOf(':', name.lastIndexOf('/') + 1);
+  return colon === -1 ? name : name.slice(0, colon);
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ContentStore } from '../../content/content-store.ts';
 import type { DoomedContent, DoomedIndex, Root, RootIndex } from '../../metadata/metadata-index.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
@@ -5,7 +6,7 @@ import type { KeyedLock } from '../../util/keyed-lock.ts';
 
 export interface RemovalOptions {
   readonly store: Pick<ContentStore, 'remove'>;
-  readonly index: Pick<RootIndex, 'dropRoots'> & DoomedIndex;
+  readonly index: Pick<RootIndex, 'dropRoots' | 'previewDrop'> & DoomedIndex;
   /** One at a time for each digest: storing it, and removing it. */
   readonly locks: KeyedLock;
   readonly telemetry: Telemetry;
@@ -22,6 +23,8 @@ export interface Freed {
 
 /** What was left doomed by a crash is settled in batches of this size. */
 const BATCH = 500;
+/** Looked at in one transaction that is then taken back: some 100 ms. */
+const PREVIEW_BATCH = 300;
 
 /**
  * Takes images out of index and store: first the rows, in one transaction that also notes which files have to go, then
@@ -47,6 +50,18 @@ export class Removal {
     }
     const freed = await this.#settle(doomed);
     telemetry.contentRemoved({ ...freed, cause });
+    return freed;
+  }
+
+  /** What {@link drop} would free: exactly for some hundred images, for more of them not counting what they share. */
+  async preview(roots: readonly Pick<Root, 'repository' | 'digest'>[]): Promise<Freed> {
+    const freed = { blobs: 0, bytes: 0 };
+    for (let start = 0; start < roots.length; start += PREVIEW_BATCH) {
+      const doomed = await this.#options.index.previewDrop(roots.slice(start, start + PREVIEW_BATCH));
+      freed.blobs += doomed.length;
+      freed.bytes += doomed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+      await nextTurn();
+    }
     return freed;
   }
 

@@ -25,6 +25,11 @@ export class Reservation {
     this.#bytes += bytes;
   }
 
+  /** No more will be written. */
+  shrinkToWritten(): void {
+    this.#bytes = Math.min(this.#bytes, this.#writtenBytes);
+  }
+
   wrote(bytes: number): void {
     this.#writtenBytes += bytes;
   }

@@ -3,6 +3,7 @@ import type { ContentStore } from '../../content/content-store.ts';
 import type { MetadataIndex, Root } from '../../metadata/metadata-index.ts';
 import type { GarbageReport } from '../operations/operations.ts';
 import type { DiskBudget } from '../space/disk-budget.ts';
+import type { Pins } from '../space/pins.ts';
 import type { Removal } from '../space/removal.ts';
 
 export interface GarbageOptions {
@@ -10,6 +11,7 @@ export interface GarbageOptions {
   readonly index: MetadataIndex;
   readonly budget: DiskBudget;
   readonly removal: Removal;
+  readonly pins: Pins;
 }
 
 const PAGE = 200;
@@ -24,44 +26,54 @@ export class Garbage {
   }
 
   /** @param graceMs what is younger may be about to be needed, and stays */
-  async collect({ isDryRun, graceMs }: { isDryRun: boolean; graceMs: number }): Promise<GarbageReport> {
+  async collect({
+    isDryRun,
+    graceMs,
+    namelessGraceMs = graceMs,
+  }: {
+    isDryRun: boolean;
+    graceMs: number;
+    namelessGraceMs?: number;
+  }): Promise<GarbageReport> {
     const before = Date.now() - graceMs;
     await this.#options.index.flushUses();
-    const loose = await this.#collectLoose(before, isDryRun);
+    const named = await this.#collectLoose(undefined, before, isDryRun);
+    const nameless = await this.#collectLoose('', Date.now() - namelessGraceMs, isDryRun);
     const ingests = await this.#collectIngests(before, isDryRun);
     const debris = await this.#collectDebris(before, isDryRun);
     return {
       isDryRun,
-      looseBlobs: loose.count,
+      looseBlobs: named.count + nameless.count,
       interruptedIngests: ingests.count,
       debris: debris.count,
       rows: isDryRun ? 0 : await this.#sweep(),
-      freedBytes: loose.bytes + ingests.bytes + debris.bytes,
+      freedBytes: named.bytes + nameless.bytes + ingests.bytes + debris.bytes,
     };
   }
 
-  /** Blobs that stand in their repository by themselves: no manifest of it refers to them. */
-  async #collectLoose(beforeMs: number, isDryRun: boolean): Promise<{ count: number; bytes: number }> {
-    const { index, removal } = this.#options;
+  /**
+   * Blobs that stand in their repository by themselves: no manifest of it refers to them.
+   * @param repository undefined: all that have a name
+   */
+  async #collectLoose(
+    repository: string | undefined,
+    beforeMs: number,
+    isDryRun: boolean,
+  ): Promise<{ count: number; bytes: number }> {
+    const { index, removal, pins } = this.#options;
     const collected = { count: 0, bytes: 0 };
-    for (const repository of ['', undefined]) {
-      let after: { repository: string; digest: string } | undefined;
-      for (;;) {
-        const page: Root[] = await index.listRoots({
-          limit: PAGE,
-          ...(after && { after }),
-          ...(repository !== undefined && { repository }),
-        });
-        const loose = page.filter(({ isManifest, usedAtMs }) => !isManifest && usedAtMs < beforeMs);
-        collected.count += loose.length;
-        if (isDryRun) collected.bytes += loose.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-        else if (loose.length > 0) collected.bytes += (await removal.drop(loose, 'garbage')).bytes;
-        after = page.at(-1);
-        if (!after) break;
-        await nextTurn();
-      }
+    let after: { repository: string; digest: string } | undefined;
+    for (;;) {
+      const scope = repository === undefined ? {} : { repository };
+      const page: Root[] = await index.listRoots({ ...scope, limit: PAGE, ...(after && { after }) });
+      const loose = page.filter((root) => !root.isManifest && root.usedAtMs < beforeMs && !pins.has(root));
+      collected.count += loose.length;
+      if (isDryRun) collected.bytes += loose.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+      else if (loose.length > 0) collected.bytes += (await removal.drop(loose, 'garbage')).bytes;
+      after = page.at(-1);
+      if (!after) return collected;
+      await nextTurn();
     }
-    return collected;
   }
 
   async #collectIngests(beforeMs: number, isDryRun: boolean): Promise<{ count: number; bytes: number }> {

@@ -46,7 +46,9 @@ export class Healing {
 
   async #fetch(repository: Repository, digest: Digest, isManifest: boolean): Promise<void> {
     const { blobs, shelf } = this.#options;
-    if (isManifest) await shelf.fetch(repository, { kind: 'digest', digest }, 'revalidation');
-    else await blobs.fetch(repository, digest, 'revalidation');
+    if (isManifest) {
+      const { outcome } = await shelf.fetch(repository, { kind: 'digest', digest }, 'revalidation');
+      if (outcome === 'bypass') throw new Error('there is no room for it');
+    } else await blobs.fetch(repository, digest, 'revalidation');
   }
 }

@@ -1,12 +1,14 @@
 import { describeError, type Telemetry } from '../../telemetry/telemetry.ts';
 import type { DiskBudget } from '../space/disk-budget.ts';
 import type { Eviction } from '../space/eviction.ts';
+import type { Removal } from '../space/removal.ts';
 import type { Garbage } from './garbage.ts';
 
 export interface HousekeepingOptions {
   readonly budget: DiskBudget;
   readonly eviction: Eviction;
   readonly garbage: Garbage;
+  readonly removal: Removal;
   readonly telemetry: Telemetry;
 }
 
@@ -15,6 +17,8 @@ const LIMITS_MS = 10_000;
 const GARBAGE_MS = 6 * 3_600_000;
 /** What nobody needs for a day is garbage. */
 const GARBAGE_GRACE_MS = 24 * 3_600_000;
+/** Content whose repository is not known, as after a lost index, may be asked for by name for a month. */
+const NAMELESS_GRACE_MS = 30 * 24 * 3_600_000;
 
 /** What has to be looked at from time to time. */
 export class Housekeeping implements AsyncDisposable {
@@ -63,8 +67,13 @@ export class Housekeeping implements AsyncDisposable {
   }
 
   async #collectGarbage(): Promise<void> {
-    const { garbage, telemetry } = this.#options;
-    const report = await garbage.collect({ isDryRun: false, graceMs: GARBAGE_GRACE_MS });
+    const { garbage, removal, telemetry } = this.#options;
+    await removal.settleAll();
+    const report = await garbage.collect({
+      isDryRun: false,
+      graceMs: GARBAGE_GRACE_MS,
+      namelessGraceMs: NAMELESS_GRACE_MS,
+    });
     telemetry.log.info(report, 'garbage collected');
   }
 }

@@ -1,3 +1,4 @@
+import { ContentError } from '../../content/content-error.ts';
 import type { ContentStore } from '../../content/content-store.ts';
 import type { MetadataIndex } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -48,9 +49,9 @@ export async function reindex(options: ReindexOptions): Promise<ReindexReport> {
   const damaged: string[] = [];
   const counted = { blobs: 0, bytes: 0, manifests: 0, namelessManifests: 0 };
   for await (const digest of store.list()) {
-    const content = await look(digest, options);
+    const content = await look(digest, options).catch(unreadable);
     const mayBeManifest = content.bytes !== undefined;
-    if ((verify || mayBeManifest) && (await store.verify(digest)) !== 'intact') {
+    if (content.isUnreadable || ((verify || mayBeManifest) && (await store.verify(digest)) !== 'intact')) {
       await store.quarantine(digest);
       damaged.push(digest);
       continue;
@@ -85,19 +86,29 @@ export async function reindex(options: ReindexOptions): Promise<ReindexReport> {
   };
 }
 
+/** A file that the disk cannot read is damaged, and no reason to give up the others. */
+function unreadable(error: unknown): Looked {
+  if (!(error instanceof ContentError)) throw error;
+  return { sizeBytes: 0, bytes: undefined, isUnreadable: true };
+}
+
+interface Looked {
+  readonly sizeBytes: number;
+  readonly bytes: Uint8Array | undefined;
+  readonly isUnreadable: boolean;
+}
+
 /** The size of a file, and its bytes if it may be a manifest. */
-async function look(
-  digest: Digest,
-  { store, manifestLimitBytes }: ReindexOptions,
-): Promise<{ sizeBytes: number; bytes: Uint8Array | undefined }> {
+async function look(digest: Digest, { store, manifestLimitBytes }: ReindexOptions): Promise<Looked> {
   await using file = await store.open(digest);
-  if (!file) return { sizeBytes: 0, bytes: undefined };
+  if (!file) return { sizeBytes: 0, bytes: undefined, isUnreadable: true };
   const { sizeBytes } = file;
   const first = new Uint8Array(1);
   const isJson = (await file.read(first, 0)) === 1 && first[0] === FIRST_BYTE_OF_JSON;
-  if (!isJson || sizeBytes > manifestLimitBytes) return { sizeBytes, bytes: undefined };
+  if (!isJson || sizeBytes > manifestLimitBytes) return { sizeBytes, bytes: undefined, isUnreadable: false };
   const bytes = new Uint8Array(sizeBytes);
-  return { sizeBytes, bytes: (await file.read(bytes, 0)) === sizeBytes ? bytes : undefined };
+  const isWhole = (await file.read(bytes, 0)) === sizeBytes;
+  return { sizeBytes, bytes: isWhole ? bytes : undefined, isUnreadable: !isWhole };
 }
 
 function isManifest(bytes: Uint8Array, mediaType: string | undefined): boolean {

@@ -126,8 +126,14 @@ export class Scrub implements AsyncDisposable {
 
   async #examine(digest: Parameters<LostContent['examine']>[0], sizeBytes: number): Promise<void> {
     const { lost, healing, telemetry, bytesPerSecond } = this.#options;
-    const finding = await lost.examine(digest, 'scrub', { bytesPerSecond, signal: this.#stop.signal });
-    telemetry.contentScrubbed(sizeBytes);
-    if (finding === 'damaged' || finding === 'missing') await healing.heal(digest);
+    const { signal } = this.#stop;
+    try {
+      const finding = await lost.examine(digest, 'scrub', { bytesPerSecond, signal });
+      telemetry.contentScrubbed(sizeBytes);
+      if (finding === 'damaged' || finding === 'missing') await healing.heal(digest);
+    } catch (error) {
+      // One file that cannot be put aside must not keep all others from being looked at.
+      if (!signal.aborted) telemetry.log.error({ digest, ...describeError(error) }, 'scrub could not look at a file');
+    }
   }
 }

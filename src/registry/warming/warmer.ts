@@ -133,7 +133,9 @@ export class Warmer {
     try {
       upstreams.check(errand.repository);
       let wanted = reference;
-      if (reference.kind === 'tag') {
+      const { rules } = upstreams.get(errand.repository.registry);
+      // An immutable tag that is here is never asked about.
+      if (reference.kind === 'tag' && !rules.tags(errand.repository).isImmutable(reference.tag)) {
         const { now } = await manifests.refresh(errand.repository, reference.tag, 'warm');
         if (!now) return new Error('the upstream has no such tag');
         wanted = { kind: 'digest', digest: now };

@@ -61,7 +61,10 @@ export const anyAct: fc.Arbitrary<Act> = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant('evict'), toBytes: fc.integer({ min: 0, max: 2_000_000 }), dryRun }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('gc'), dryRun }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('refresh'), image: fc.constantFrom(...names, ...REPOSITORIES) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('refresh'), image: fc.constantFrom(...names, ...REPOSITORIES) }),
+  },
   {
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('warm'), images: fc.array(fc.constantFrom(...names), { maxLength: 2 }) }),
@@ -133,7 +136,9 @@ function anyTarget(): fc.Arbitrary<PurgeTarget> {
 }
 
 function movable(): fc.Arbitrary<UniverseImage> {
-  return fc.constantFrom(...tagged.filter(({ repository: name }) => (REPOSITORIES as readonly string[]).includes(name)));
+  return fc.constantFrom(
+    ...tagged.filter(({ repository: name }) => (REPOSITORIES as readonly string[]).includes(name)),
+  );
 }
 
 /** What was not there, or was not to be had, is no fault. */

@@ -37,7 +37,9 @@ async function expectAgreementNow(life: Life): Promise<void> {
   await expectNothingDangling(life, rows);
   const interrupted = await store.interrupted();
   expect(namesIn(join(life.path, 'ingest'))).toEqual(
-    interrupted.flatMap(({ digest }) => ['.json', '.part'].map((end) => `${digest.replace(':', '-')}${end}`)).toSorted(),
+    interrupted
+      .flatMap(({ digest }) => ['.json', '.part'].map((end) => `${digest.replace(':', '-')}${end}`))
+      .toSorted(),
   );
   if (life.spoiled.size === 0) await expectFigures(life, rows);
 }

@@ -56,7 +56,8 @@ export class EvictionJudge {
     const doomed = await drop();
     for (const { digest } of doomed) {
       const owner = rest.find(({ parts }) => parts.has(digest));
-      if (owner) this.#say(`${nameOf(digest)} went, a part of ${describe(owner)}, with ${victims.map(describe).join()}`);
+      if (owner)
+        this.#say(`${nameOf(digest)} went, a part of ${describe(owner)}, with ${victims.map(describe).join()}`);
     }
     return doomed;
   }
@@ -66,7 +67,8 @@ export class EvictionJudge {
     if (pinned.has(victim)) this.#say(`evicted, and it is pinned: ${describe(victim)}`);
     for (const digest of ownParts(victim, all)) {
       const isOnlyThere = all.every((one) => one === victim || !one.parts.has(digest));
-      if (isOnlyThere && inFlight.has(digest)) this.#say(`evicted, and a part is being downloaded: ${describe(victim)}`);
+      if (isOnlyThere && inFlight.has(digest))
+        this.#say(`evicted, and a part is being downloaded: ${describe(victim)}`);
     }
   }
 

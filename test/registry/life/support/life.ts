@@ -22,7 +22,17 @@ export interface LifeOptions {
 
 /** Calls that change something: between any two steps of these a crash may come. */
 const CHANGING = new Set([
-  ...['putManifest', 'putTag', 'dropTag', 'putBlob', 'linkBlob', 'removeBlobs', 'dropRoots', 'settleDoomed', 'setAside'],
+  ...[
+    'putManifest',
+    'putTag',
+    'dropTag',
+    'putBlob',
+    'linkBlob',
+    'removeBlobs',
+    'dropRoots',
+    'settleDoomed',
+    'setAside',
+  ],
   ...['put', 'remove', 'ingest', 'quarantine', 'discardInterrupted', 'removeDebris'],
   ...['write', 'commit', 'discard', 'Symbol(Symbol.asyncDispose)'],
 ]);

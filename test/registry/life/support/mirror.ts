@@ -64,13 +64,16 @@ export class Mirror implements AsyncDisposable {
     );
     const telemetry = this.inFlight.telemetry(this.#logger(), new Metrics('life'));
     const upstreams = opened.use(makeUpstreams(options, telemetry));
-    const around = (part: 'index' | 'store' | 'ingest') => (method: string, args: readonly unknown[], call: () => unknown) =>
-      options.around(this, part, method, args, call);
+    const around =
+      (part: 'index' | 'store' | 'ingest') => (method: string, args: readonly unknown[], call: () => unknown) =>
+        options.around(this, part, method, args, call);
     this.registry = opened.use(
       new Registry({
         store: observed(this.store, (method, args, call) => {
           const result = around('store')(method, args, call);
-          return method === 'ingest' ? (result as Promise<Ingest>).then((one) => observed(one, around('ingest'))) : result;
+          return method === 'ingest'
+            ? (result as Promise<Ingest>).then((one) => observed(one, around('ingest')))
+            : result;
         }),
         index: observed(this.index, around('index')),
         upstreams,

@@ -113,7 +113,10 @@ export function childrenOf(digest: Digest): Digest[] {
  * A root with all its parts (src/metadata/metadata-index.ts, `Root`).
  * @param belongs whether a manifest that is merely named, or names another as its subject, is in the repository
  */
-export function partsOf(root: { digest: Digest; isManifest: boolean }, belongs: (digest: Digest) => boolean): Set<Digest> {
+export function partsOf(
+  root: { digest: Digest; isManifest: boolean },
+  belongs: (digest: Digest) => boolean,
+): Set<Digest> {
   const parts = new Set([root.digest]);
   if (!root.isManifest) return parts;
   for (const part of parts) {
