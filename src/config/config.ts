@@ -52,7 +52,7 @@ export interface ScrubConfig {
 }
 
 /** Images that are fetched before anyone asks. */
-export interface WarmConfig {
+interface WarmConfig {
   /** Names of images; the tag may be a pattern: `docker.io/library/debian:12*`. */
   readonly images: readonly string[];
   /** Such as `linux/amd64`; empty: all. */

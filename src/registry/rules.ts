@@ -12,7 +12,7 @@ export interface TagRules {
 }
 
 /** Rules as they are configured; what one leaves out is as the upstream has it. */
-export interface RuleOptions {
+interface RuleOptions {
   readonly freshForMs?: number;
   readonly staleWhileRevalidateMs?: number;
   readonly staleIfErrorMs?: number;

@@ -57,7 +57,9 @@ export async function reindex(options: ReindexOptions): Promise<ReindexReport> {
       continue;
     }
     const atMs = Date.now();
-    await index.putBlob({ digest, sizeBytes: content.sizeBytes, repositories: [], atMs });
+    // What was not hashed now counts as stored before anything was written to it: it is hashed when it is first served.
+    const storedAtMs = verify || mayBeManifest ? atMs : 0;
+    await index.putBlob({ digest, sizeBytes: content.sizeBytes, repositories: [], atMs: storedAtMs });
     counted.blobs += 1;
     counted.bytes += content.sizeBytes;
     onProgress(counted.blobs);

@@ -5,7 +5,7 @@ import type { Digest } from '../../../src/oci/digest.ts';
 import { OCI_MANIFEST } from '../../../src/oci/media-types.ts';
 
 /** One image of a seeded index: a manifest, its config and eight layers, three of which all its repository shares. */
-export interface SeededImage {
+interface SeededImage {
   readonly repository: string;
   readonly tag: string;
   readonly manifest: Digest;
@@ -23,7 +23,7 @@ export interface SeededIndex {
 }
 
 /** Sizes in bytes of what an image has. */
-export const SEEDED_SIZES = { manifest: 2_000, config: 8_000, layer: 1_000_000, sharedLayer: 30_000_000 } as const;
+const SEEDED_SIZES = { manifest: 2_000, config: 8_000, layer: 1_000_000, sharedLayer: 30_000_000 } as const;
 
 const FIRST_USE_MS = Date.UTC(2024, 0, 1);
 const REGISTRIES = ['docker.io/library', 'ghcr.io/owner', 'quay.io/team'];

@@ -167,6 +167,7 @@ describe('an ingest without room', () => {
       const { ingest } = await bounded(digest, budgetOver({ quotaBytes: 0 }).budget);
       ingest.describe(bytes.length, 'test');
       await ingest.admitted();
+      // oxlint-disable-next-line vitest/valid-expect -- awaited below, when the time has passed
       const writing = expect(writeAll(ingest, bytes)).rejects.toMatchObject({ code: 'NOBODY_READS' });
       await vi.advanceTimersByTimeAsync(20_000);
       await writing;

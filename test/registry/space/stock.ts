@@ -13,7 +13,7 @@ import { mountSmallDisk } from '../../content/support/tmpfs.ts';
 import { seededBytes } from '../../support/bytes.ts';
 
 /** An image to be stored: `docker.io/library/app` unless it says otherwise, with layers of 100,000 bytes. */
-export interface StockImage {
+interface StockImage {
   readonly repository?: string;
   readonly tags?: readonly string[];
   /** Layers of the same name are the same blob. */

@@ -4,7 +4,7 @@ import Database from 'better-sqlite3';
 import { expect } from 'vitest';
 
 /** What the index of a mirror that does not run says is stored: sizes by digest. Throws if the database is damaged. */
-export function storedInIndex(folder: string): Map<string, number> {
+function storedInIndex(folder: string): Map<string, number> {
   const database = new Database(join(folder, 'index.sqlite'), { readonly: true });
   try {
     expect(database.pragma('integrity_check', { simple: true })).toBe('ok');

@@ -1,3 +1,4 @@
+/* oxlint-disable typescript/switch-exhaustiveness-check */
 import fc from 'fast-check';
 import { OperationError } from '../../../../src/registry/operations/operation-error.ts';
 import type { PurgeTarget } from '../../../../src/registry/operations/operations.ts';

@@ -1,3 +1,4 @@
+/* oxlint-disable oxc/no-map-spread */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -102,7 +103,7 @@ export async function storedRows(index: MetadataIndex): Promise<Map<string, numb
 }
 
 /** Bytes by digest, as the disk has them. */
-export function storedFiles(path: string): Map<string, Buffer> {
+function storedFiles(path: string): Map<string, Buffer> {
   const blobs = join(path, 'blobs', 'sha256');
   const folders = namesIn(blobs);
   return new Map(

@@ -1,3 +1,4 @@
+/* oxlint-disable eslint/no-shadow, vitest/no-standalone-expect */
 import { utimes, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -16,7 +17,7 @@ export interface Real {
 }
 
 /** The runner wants a model; ours is in what watches the life. */
-export type NoModel = Record<string, never>;
+type NoModel = Record<string, never>;
 type Command = fc.AsyncCommand<NoModel, Real>;
 
 /** How a file is damaged by hand. */

@@ -1,3 +1,4 @@
+/* oxlint-disable oxc/no-map-spread */
 import type { DoomedContent, MetadataIndex, Root } from '../../../../src/metadata/metadata-index.ts';
 import type { Digest } from '../../../../src/oci/digest.ts';
 import type { InFlight } from './in-flight.ts';

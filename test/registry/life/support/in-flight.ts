@@ -1,3 +1,4 @@
+/* oxlint-disable eslint/no-unused-private-class-members, typescript/no-this-alias */
 import { silentLogger } from '../../../../src/telemetry/logger.ts';
 import type { Logger } from '../../../../src/telemetry/logger.ts';
 import type { Metrics } from '../../../../src/telemetry/metrics.ts';

@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/no-useless-spread */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

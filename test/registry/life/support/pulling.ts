@@ -6,7 +6,7 @@ import { blobsOf, childrenOf, contentOf, nameOf, type UniverseImage } from './un
 import { pathOf, type World } from './world.ts';
 
 /** What a client asks for of an image. */
-export type PullDepth = 'head' | 'manifest' | 'blob' | 'image';
+type PullDepth = 'head' | 'manifest' | 'blob' | 'image';
 
 export interface Pull {
   readonly image: UniverseImage;
@@ -137,7 +137,7 @@ export class Client {
 }
 
 /** A repository by its name in full. */
-export function repositoryOf(name: string): Repository {
+function repositoryOf(name: string): Repository {
   return makeRepository(name.slice(0, name.indexOf('/')), pathOf(name));
 }
 

@@ -3,7 +3,7 @@ import { seededBytes } from '../../../support/bytes.ts';
 import { IMAGE_MEDIA_TYPES } from '../../../support/images.ts';
 
 /** What a manifest refers to. */
-export interface Reference {
+interface Reference {
   readonly role: 'config' | 'layer' | 'manifest' | 'subject';
   readonly digest: Digest;
 }
