@@ -30,7 +30,7 @@ test(
         await using folder = await temporaryDirectory();
         await using world = await World.start();
         await using life = await Life.open({ folder: folder.path, originUrl: world.origin.url, setup });
-        for (const c of commands) { const t=performance.now(); try { await c.run({}, {life, world}); } catch (e) { console.log('FAILED', String(c)); throw e; } const d = performance.now()-t; if (d>150) console.log(Math.round(d), String(c), JSON.stringify(life.stats)); }
+        await fc.asyncModelRun(() => ({ model: {}, real: { life, world } }), commands);
         await expectAnEnd({ life, world });
         runs += 1;
       }),
