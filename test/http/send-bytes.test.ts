@@ -166,7 +166,10 @@ describe('sendBytes', () => {
       await using exchange = await serve((response) =>
         sendBytes(new CountingReader(response), { startBytes: 0, endBytes: 48 * MIB }, response, () => undefined),
       );
-      if (hasRead) await once(exchange.message, 'data');
+      if (hasRead) {
+        await once(exchange.message, 'data');
+        exchange.message.pause();
+      }
       await sleep(50);
       exchange.message.destroy();
       expect(await exchange.outcome).toMatchObject({ code: 'CLIENT_GONE' });
