@@ -139,6 +139,8 @@ export class Fill implements Readable {
     try {
       const ingest = await this.#surroundings.openIngest(this.digest);
       this.#ingest = ingest;
+      // It was abandoned meanwhile, when there was nothing to let go of yet.
+      if (this.#hasEnded) return await this.#letGo(false);
       ingest.onPassed = () => this.#wakeReaders();
       // Its size was told by an upstream: that counts for more than a descriptor.
       this.#transfer.attach(ingest);

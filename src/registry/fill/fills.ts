@@ -112,9 +112,9 @@ export class Fills implements AsyncDisposable {
     this.#isClosed = true;
     const reason = new CodedError('SHUTTING_DOWN', 'the mirror is shutting down');
     await Promise.all(
-      this.all.map(async (fill) => {
+      [...this.#running.values(), ...this.#alone].map(async ({ fill, started }) => {
         await fill.abandon(reason);
-        await fill.ended.catch(() => undefined);
+        await Promise.allSettled([fill.ended, started]);
       }),
     );
   }
