@@ -36,7 +36,7 @@ interface ManifestIndex {
   findManifest(repository: string, digest: Digest): Promise<ManifestRow | undefined>;
   /** One transaction: the bytes, what they refer to, that they and the blobs belong to the repository, the tags. */
   putManifest(record: ManifestRecord): Promise<void>;
-  /** The tag was confirmed, or moved, to a manifest that is stored and belongs to the repository. */
+  /** The tag was confirmed, or moved, to a manifest of the repository. @throws MetadataError NO_MANIFEST if it is none */
   putTag(repository: string, tag: string, digest: Digest, atMs: number): Promise<void>;
   /** The tag is gone; what it pointed at stays, as a root of its own. False if there was no such tag. */
   dropTag(repository: string, tag: string): Promise<boolean>;

@@ -1,3 +1,4 @@
+import { MetadataError } from '../metadata/metadata-error.ts';
 import type { MetadataIndex, TagRow } from '../metadata/metadata-index.ts';
 import type { Digest } from '../oci/digest.ts';
 import { referenceText, type Reference } from '../oci/reference.ts';
@@ -227,9 +228,11 @@ export class Manifests {
   /** An index that refuses costs another question next time, not the client its answer. */
   async #confirmTag(repository: Repository, tag: string, digest: Digest, atMs: number): Promise<void> {
     const { index, telemetry } = this.#options;
-    await index
-      .putTag(repository.name, tag, digest, atMs)
-      .catch((error: unknown) => telemetry.storeFailed({ digest, error }));
+    await index.putTag(repository.name, tag, digest, atMs).catch((error: unknown) => {
+      // Evicted or purged this moment: whoever reads it next finds out.
+      if (error instanceof MetadataError && error.code === 'NO_MANIFEST') return;
+      telemetry.storeFailed({ digest, error });
+    });
   }
 
   /** The tag moved to a manifest that is here already. */

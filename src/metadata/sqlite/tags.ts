@@ -62,7 +62,7 @@ export class Tags {
     });
   }
 
-  /** Points the tag at a manifest of the repository. @throws MetadataError if that is none */
+  /** Points the tag at a manifest of the repository. @throws MetadataError NO_MANIFEST if that is none */
   put(repository: string, tag: string, digest: Digest, at: number): void {
     const { ids, rows } = this.#options;
     this.#connection.write(() => {
@@ -72,7 +72,7 @@ export class Tags {
         contentId !== undefined &&
         this.#statements.isManifest.get({ repositoryId, contentId }) !== undefined;
       if (!isManifest) {
-        throw new MetadataError('INDEX_FAILED', `tag ${tag}: ${digest} is no manifest of ${repository}`);
+        throw new MetadataError('NO_MANIFEST', `tag ${tag}: ${digest} is no manifest of ${repository}`);
       }
       this.point({ repositoryId, contentId }, tag, at);
     });
