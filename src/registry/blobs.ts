@@ -238,13 +238,14 @@ export class Blobs {
 
   /** Asks the upstream whether the blob is in that repository: what one may see, all may not. @returns its size */
   async #confirm(repository: Repository, digest: Digest): Promise<number | undefined> {
-    const { index, upstreams, telemetry } = this.#options;
+    const { index, upstreams, budget, telemetry } = this.#options;
     if (this.#notFound.has(repository.name, digest)) throw unknownBlob(repository, digest);
     return this.#confirmations.run(`${repository.name}@${digest}`, async () => {
       const { upstream } = upstreams.get(repository.registry);
       const { sizeBytes } = await upstream.headBlob(repository.path, digest);
       // An index that refuses costs another question next time, not the client its answer.
       await index.linkBlob(repository.name, digest).catch((error: unknown) => telemetry.storeFailed({ digest, error }));
+      await budget.share(repository.registry);
       return sizeBytes;
     });
   }

@@ -151,7 +151,7 @@ export class Registry implements AsyncDisposable {
 
   /** Starts what runs beside serving. */
   run(): void {
-    void this.#reconciliation.run();
+    this.#reconciliation.resume();
     this.#housekeeping.start();
     this.#scrub.start();
     this.#warmSchedule = new WarmSchedule(this.#warmPlans, this.#warmer, this.#telemetry);
@@ -161,8 +161,13 @@ export class Registry implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#readAhead.stop();
-    this.#reconciliation.stop();
-    const inBackground = [this.#warmSchedule, this.#scrub, this.#housekeeping, this.#space.eviction];
+    const inBackground = [
+      this.#reconciliation,
+      this.#warmSchedule,
+      this.#scrub,
+      this.#housekeeping,
+      this.#space.eviction,
+    ];
     const stopping = inBackground.map(async (part) => part?.[Symbol.asyncDispose]());
     // What waits for a download in the background ends with the downloads.
     await this.#fills[Symbol.asyncDispose]();

@@ -9,11 +9,12 @@ export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   }
 }
 
-/** The promise's value if it settles within `ms`, otherwise undefined; the promise goes on. */
+/** The promise's value if it settles within `ms`, otherwise undefined; the promise goes on. Meanwhile the process lives. */
 export async function within<Value>(ms: number, promise: Promise<Value>): Promise<Value | undefined> {
   const timer = new AbortController();
+  const late = delay(ms, undefined, { signal: timer.signal }).catch(() => undefined);
   try {
-    return await Promise.race([promise, sleep(ms, timer.signal).then(() => undefined)]);
+    return await Promise.race([promise, late]);
   } finally {
     timer.abort();
   }

@@ -196,7 +196,7 @@ export class Fills implements AsyncDisposable {
 
   /** Bytes first, then the row, and nobody removes the digest meanwhile. */
   #store(fill: Fill, ingest: BoundedIngest): Promise<void> {
-    const { index, locks } = this.#options;
+    const { index, budget, locks } = this.#options;
     return locks.run(fill.digest, async () => {
       await ingest.commit();
       await index.putBlob({
@@ -206,6 +206,9 @@ export class Fills implements AsyncDisposable {
         atMs: Date.now(),
       });
       ingest.settle();
+      for (const registry of new Set(fill.repositories.map((repository) => repository.registry))) {
+        await budget.share(registry);
+      }
       this.#options.lost.stored(fill.digest, fill.repositories[0]?.name ?? '');
     });
   }

@@ -29,6 +29,8 @@ export interface RoomMaker {
   makeRoom(missingBytes: () => Promise<number>, registry: string | undefined): Promise<void>;
   /** What no eviction can remove. */
   unmovableBytes(): Promise<number>;
+  /** Goes down to the low watermark, beside everything else. */
+  trim(registry: string | undefined): void;
 }
 
 /** A download that was broken off, with what it keeps on the disk. */
@@ -105,6 +107,16 @@ export class DiskBudget {
     const usedBefore = (await this.read()).usage.diskBytes;
     const missing = async (): Promise<number> => sizeBytes - (usedBefore - (await this.read()).usage.diskBytes);
     await this.#roomMaker?.makeRoom(missing, undefined);
+  }
+
+  /**
+   * What was promised to one registry, or to none, has come to belong to this one: it may be above its quota now, and then
+   * what it has not used for the longest time goes. It never fails: the limits are looked at again before long.
+   */
+  async share(registry: string): Promise<void> {
+    if (!this.limits.registryQuotas.has(registry)) return;
+    const deficit = await this.deficit(registry).catch(() => 0);
+    if (deficit > 0) this.#roomMaker?.trim(registry);
   }
 
   /** A download was broken off and keeps its pieces. */

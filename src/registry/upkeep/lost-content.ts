@@ -74,9 +74,10 @@ export class LostContent {
   ): Promise<void> {
     const { store, index, budget, telemetry } = this.#options;
     await store.quarantine(digest);
+    // It counts as what was put aside before it counts no more as content.
+    await budget.measureDebris();
     this.#missed.set(digest, true);
     await index.removeBlobs([digest]);
     telemetry.contentLost({ digest, reason: verdict, noticed });
-    await budget.measureDebris();
   }
 }

@@ -5,6 +5,7 @@ import type { MetadataIndex } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { describeError, type Telemetry } from '../../telemetry/telemetry.ts';
 import type { KeyedLock } from '../../util/keyed-lock.ts';
+import { within } from '../../util/sleep.ts';
 import type { Blobs } from '../blobs.ts';
 import type { DiskBudget } from '../space/disk-budget.ts';
 import type { Removal } from '../space/removal.ts';
@@ -28,15 +29,22 @@ const MAX_REPORTED = 100;
 const RESUMED_AT_ONCE = 3;
 
 /**
+ * What a kill left of a commit counts for the quota only when it is found: a start waits for that, but not for a store of
+ * millions of files.
+ */
+const START_MS = 1_000;
+
+/**
  * Brings index and disk together after a start: interrupted downloads go on, files that were to be removed go, files that
- * the index does not know are taken in if they are whole, rows whose file is gone are dropped. It runs beside serving,
- * which finds out for itself what it needs of this.
+ * the index does not know are taken in if they are whole, rows whose file is gone are dropped. Where that takes long it
+ * goes on beside serving, which finds out for itself what it needs of this.
  */
 export class Reconciliation {
   readonly #options: ReconciliationOptions;
   #interrupted: readonly InterruptedIngest[] = [];
+  #agreement: Promise<void> | undefined;
   #reportedLosses = 0;
-  #isStopped = false;
+  readonly #stop = new AbortController();
 
   constructor(options: ReconciliationOptions) {
     this.#options = options;
@@ -49,32 +57,19 @@ export class Reconciliation {
     for (const parked of this.#interrupted) budget.park(parked);
     for (const { kind, name } of await store.debris()) if (kind === 'temporary') await store.removeDebris(name);
     await budget.measureDebris();
+    this.#agreement = this.#agree();
+    await within(START_MS, this.#agreement);
   }
 
-  /** Runs once, beside serving; failures are logged, since serving does not depend on it. */
-  async run(): Promise<void> {
-    const { removal, telemetry } = this.#options;
-    try {
-      this.#resumeInterrupted();
-      const { blobs: removed } = await removal.settleAll();
-      telemetry.log.info({ ...(await this.#compare()), removed }, 'index and disk agree');
-    } catch (error) {
-      if (!this.#isStopped) telemetry.log.error(describeError(error), 'reconciliation failed');
-    }
-  }
-
-  stop(): void {
-    this.#isStopped = true;
-  }
-
-  #resumeInterrupted(): void {
+  /** Interrupted downloads go on, beside serving. */
+  resume(): void {
     const { blobs, telemetry, upstreams } = this.#options;
     const limit = pLimit(RESUMED_AT_ONCE);
     for (const { digest, origin } of this.#interrupted) {
       const repository = upstreams.repositoryNamed(origin);
       if (!repository) continue;
       void limit(async () => {
-        if (this.#isStopped) return;
+        if (this.#stop.signal.aborted) return;
         telemetry.log.info({ digest, repository: origin }, 'resuming an interrupted download');
         try {
           await blobs.fetch(repository, digest, 'warm');
@@ -84,6 +79,23 @@ export class Reconciliation {
         }
       });
     }
+  }
+
+  /** Failures are logged, since serving does not depend on it. */
+  async #agree(): Promise<void> {
+    const { removal, telemetry } = this.#options;
+    try {
+      const { blobs: removed } = await removal.settleAll();
+      telemetry.log.info({ ...(await this.#compare()), removed }, 'index and disk agree');
+    } catch (error) {
+      if (!this.#stop.signal.aborted) telemetry.log.error(describeError(error), 'reconciliation failed');
+    }
+  }
+
+  /** Ends it; when it returns nothing is looked at any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#agreement;
   }
 
   /** Walks disk and index side by side, both in order, so that neither has to fit into memory. */
@@ -99,14 +111,14 @@ export class Reconciliation {
       missing = [];
     };
     for await (const digest of this.#options.store.list()) {
-      if (this.#isStopped) return seen;
+      if (this.#stop.signal.aborted) return seen;
       for (; row && row < digest; row = (await rows.next()).value) await miss(row);
       if (row === digest) row = (await rows.next()).value;
       else seen.adopted += await this.#adopt(digest);
       seen.onDisk += 1;
       if (seen.onDisk % BATCH === 0) await nextTurn();
     }
-    for (; row && !this.#isStopped; row = (await rows.next()).value) await miss(row);
+    for (; row && !this.#stop.signal.aborted; row = (await rows.next()).value) await miss(row);
     seen.lost += await this.#dropMissing(missing);
     return seen;
   }
@@ -125,15 +137,16 @@ export class Reconciliation {
 
   /** A file without a row: whole ones are taken in, others are put aside. */
   async #adopt(digest: Digest): Promise<number> {
-    const { store, index, locks, telemetry } = this.#options;
+    const { store, index, locks, budget, telemetry } = this.#options;
     // It may have come into the index since that was read.
     if ((await index.findBlob('', digest)).isStored) return 0;
     return locks.run(digest, async () => {
       if ((await index.findBlob('', digest)).isStored) return 0;
-      const verdict = await store.verify(digest);
+      const verdict = await store.verify(digest, { signal: this.#stop.signal });
       if (verdict === 'missing') return 0;
       if (verdict === 'damaged') {
         await store.quarantine(digest);
+        await budget.measureDebris();
         telemetry.contentLost({ digest, reason: 'a file that the index did not know is damaged', noticed: 'start' });
         return 0;
       }

@@ -42,6 +42,7 @@ async function budgetAtWork(): Promise<{ budget: DiskBudget; evict: () => void }
       await missing();
     },
     unmovableBytes: async () => 0,
+    trim: () => undefined,
   });
   return { budget, evict: resolve };
 }

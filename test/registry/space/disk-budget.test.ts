@@ -14,6 +14,7 @@ const digest = digestOf(Buffer.from('x'));
 /** Evicts a MiB at a time, as long as there is something. */
 class Evictor implements RoomMaker {
   readonly asked: { missingBytes: number; registry: string | undefined }[] = [];
+  readonly trimmed: (string | undefined)[] = [];
   evictedBytes = 0;
   readonly #figures: Figures;
   readonly #pinnedBytes: number;
@@ -40,6 +41,10 @@ class Evictor implements RoomMaker {
 
   async unmovableBytes(): Promise<number> {
     return this.#pinnedBytes;
+  }
+
+  trim(registry: string | undefined): void {
+    this.trimmed.push(registry);
   }
 }
 
@@ -217,5 +222,19 @@ describe('a budget that can make room', () => {
     const granted = await Promise.all(Array.from({ length: 4 }, () => budget.reserve(hub, 4 * MIB)));
     expect(granted.every((one) => one instanceof Reservation)).toBe(true);
     expect(evictor.evictedBytes).toBeLessThanOrEqual(20 * MIB);
+  });
+
+  test('trims a registry that came to have more than its quota by sharing, and no other', async () => {
+    const { budget, figures } = budgetOver({ registryQuotas: new Map([[hub, 10 * MIB]]) });
+    store(figures, 10 * MIB);
+    const evictor = new Evictor(figures);
+    budget.use(evictor);
+    await budget.share(hub);
+    await budget.share('ghcr.io');
+    expect(evictor.trimmed).toEqual([]);
+    store(figures, 10 * MIB + 4096);
+    await budget.share('ghcr.io');
+    await budget.share(hub);
+    expect(evictor.trimmed).toEqual([hub]);
   });
 });

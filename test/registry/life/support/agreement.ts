@@ -15,6 +15,7 @@ const TRIES = 5;
 export async function expectAgreement(life: Life): Promise<void> {
   for (let left = TRIES; ; left -= 1) {
     await life.settle();
+    expect(life.takeViolations()).toEqual([]);
     try {
       await expectAgreementNow(life);
       return;
@@ -27,7 +28,6 @@ export async function expectAgreement(life: Life): Promise<void> {
 
 async function expectAgreementNow(life: Life): Promise<void> {
   const { index, store } = life.mirror;
-  expect(life.takeViolations()).toEqual([]);
   const rows = await storedRows(index);
   const files = storedFiles(life.path);
   forgive(life, rows, files);
