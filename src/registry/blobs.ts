@@ -204,6 +204,8 @@ export class Blobs {
       await reader[Symbol.asyncDispose]();
       throw error;
     }
+    // The manifest that lists it was pulled before, but not necessarily a moment ago.
+    index.noteUse({ repository: repository.name, digest, atMs: Date.now() });
     const reading = new MendedBlob(
       reader,
       () => undefined,
@@ -245,7 +247,7 @@ export class Blobs {
       const { sizeBytes } = await upstream.headBlob(repository.path, digest);
       // An index that refuses costs another question next time, not the client its answer.
       await index.linkBlob(repository.name, digest).catch((error: unknown) => telemetry.storeFailed({ digest, error }));
-      await budget.share(repository.registry);
+      await budget.share();
       return sizeBytes;
     });
   }

@@ -123,8 +123,7 @@ export class ManifestShelf {
       try {
         await this.#store(repository, reference, fetched, manifest);
         isStored = true;
-        // It brings along what it lists of what other registries have.
-        await budget.share(repository.registry);
+        await budget.share();
       } catch (error) {
         telemetry.storeFailed({ digest, error });
       } finally {

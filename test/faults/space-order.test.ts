@@ -56,6 +56,19 @@ describe('images go in the order of their last use', () => {
     expect(await order(stage)).toEqual(digestsOf(...images));
   });
 
+  test('which is that of a layer that was not here yet, too', async () => {
+    await using stage = await setStage({ config: { pull: { readAhead: false } } });
+    const { origin, mirror } = stage;
+    const [first, second] = ['library/a', 'library/b'].map((name) => publishSized(origin, name, 'v1', OWN_BYTES));
+    if (!first || !second) throw new Error('nothing was published');
+    for (const { name } of [first, second]) {
+      await ask(mirror, `/v2/${name}/manifests/v1`);
+      await sleep(APART_MS);
+    }
+    await pullBlob(mirror, first.name, first.layers[0] ?? '');
+    expect(await order(stage)).toEqual(digestsOf(second, first));
+  });
+
   describe('and', () => {
     let shared: Stage;
     let images: NamedImage[];

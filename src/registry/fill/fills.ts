@@ -206,9 +206,7 @@ export class Fills implements AsyncDisposable {
         atMs: Date.now(),
       });
       ingest.settle();
-      for (const registry of new Set(fill.repositories.map((repository) => repository.registry))) {
-        await budget.share(registry);
-      }
+      await budget.share();
       this.#options.lost.stored(fill.digest, fill.repositories[0]?.name ?? '');
     });
   }

@@ -110,13 +110,18 @@ export class DiskBudget {
   }
 
   /**
-   * What was promised to one registry, or to none, has come to belong to this one: it may be above its quota now, and then
-   * what it has not used for the longest time goes. It never fails: the limits are looked at again before long.
+   * Content was stored, or came to belong to one more repository: it counts for registries that it was not promised to. Where
+   * one of them is above its quota now, what it has not used for the longest time goes. It never fails: the limits are looked
+   * at again before long.
    */
-  async share(registry: string): Promise<void> {
-    if (!this.limits.registryQuotas.has(registry)) return;
-    const deficit = await this.deficit(registry).catch(() => 0);
-    if (deficit > 0) this.#roomMaker?.trim(registry);
+  async share(): Promise<void> {
+    const registries = [...this.limits.registryQuotas.keys()];
+    if (registries.length === 0) return;
+    const reading = await this.read().catch(() => undefined);
+    if (!reading) return;
+    for (const registry of registries) {
+      if (roomUnder('upstream-quota', registry, reading, this.limits) < 0) this.#roomMaker?.trim(registry);
+    }
   }
 
   /** A download was broken off and keeps its pieces. */

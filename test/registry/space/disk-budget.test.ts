@@ -225,16 +225,18 @@ describe('a budget that can make room', () => {
   });
 
   test('trims a registry that came to have more than its quota by sharing, and no other', async () => {
-    const { budget, figures } = budgetOver({ registryQuotas: new Map([[hub, 10 * MIB]]) });
+    const quotas = new Map([
+      [hub, 10 * MIB],
+      ['ghcr.io', 10 * MIB],
+    ]);
+    const { budget, figures } = budgetOver({ registryQuotas: quotas });
     store(figures, 10 * MIB);
     const evictor = new Evictor(figures);
     budget.use(evictor);
-    await budget.share(hub);
-    await budget.share('ghcr.io');
+    await budget.share();
     expect(evictor.trimmed).toEqual([]);
     store(figures, 10 * MIB + 4096);
-    await budget.share('ghcr.io');
-    await budget.share(hub);
+    await budget.share();
     expect(evictor.trimmed).toEqual([hub]);
   });
 });

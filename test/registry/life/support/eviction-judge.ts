@@ -30,9 +30,17 @@ export class EvictionJudge {
   /** Roots that whoever evicts has been told of: nobody else asks for the oldest ones. */
   readonly #candidates = new WeakSet<object>();
   #registry: string | undefined;
+  /** What was certain when they were chosen: what is pulled from then on comes too late to count. */
+  #certain: ReturnType<UseBounds['certain']>;
 
   constructor(options: JudgeOptions) {
     this.#options = options;
+    this.#certain = options.uses.certain();
+  }
+
+  /** Whoever evicts is about to ask for the oldest roots. */
+  asksForOldest(): void {
+    this.#certain = this.#options.uses.certain();
   }
 
   /** Somebody who evicts asked for the oldest roots. */
@@ -75,7 +83,7 @@ export class EvictionJudge {
 
   #judgeOrder(victim: Whole, all: readonly Whole[], rest: readonly Whole[]): void {
     const { uses, pinned, inFlight } = this.#options;
-    const usedAtMs = uses.certain(victim.repository, ownParts(victim, all));
+    const usedAtMs = this.#certain(victim.repository, ownParts(victim, all));
     for (const other of rest) {
       if (this.#registry !== undefined && !other.repository.startsWith(`${this.#registry}/`)) continue;
       if (pinned.mayHave(other) || other.parts.values().some((digest) => inFlight.mayHave(digest))) continue;

@@ -152,8 +152,11 @@ export class Life implements AsyncDisposable {
   /** Goes on as after the kill that was announced, which comes now if it has not come yet. */
   async afterCrash(): Promise<void> {
     const { path } = this;
-    this.#crashAt = this.#steps;
-    this.#crashIfDue();
+    // A second copy over the first one would be of no moment that ever was.
+    if (this.#crashAt !== Infinity) {
+      this.#crashAt = this.#steps;
+      this.#crashIfDue();
+    }
     const crashed = this.#crashPath ?? path;
     await this.#close();
     await rm(path, { recursive: true });
@@ -216,6 +219,7 @@ export class Life implements AsyncDisposable {
 
   #call(judge: EvictionJudge, method: string, args: readonly unknown[], call: () => unknown): unknown {
     if (method === 'oldestRoots') {
+      judge.asksForOldest();
       return (call() as Promise<Root[]>).then((roots) => {
         judge.sawOldest(args[0] as { registry?: string }, roots);
         return roots;

@@ -21,8 +21,10 @@ export class UseBounds {
     this.#certain.clear();
   }
 
-  certain(repository: string, digests: Iterable<string>): number {
-    return latest(this.#certain, repository, digests);
+  /** As far as it is certain now. */
+  certain(): (repository: string, digests: Iterable<string>) => number {
+    const asOfNow = new Map(this.#certain);
+    return (repository, digests) => latest(asOfNow, repository, digests);
   }
 
   possible(repository: string, digests: Iterable<string>): number {

@@ -1,0 +1,107 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { seedIndex } from '../test/metadata/support/seed-index.ts';
+import { startEntrepot } from '../test/support/entrepot.ts';
+import { temporaryDirectory } from '../test/support/temporary-directory.ts';
+import { startDockerRegistry } from './contenders.ts';
+import { pushImage, REPOSITORY } from './content.ts';
+
+/** How long manifests take while ten thousand of two hundred thousand images are evicted, beside how long they take idle. */
+const run = promisify(execFile);
+const IMAGES = Number(process.env['BENCH_IMAGES'] ?? 200_000);
+const EVICTED = IMAGES / 20;
+/** As the disk counts them: a manifest, a config, five layers (test/metadata/support/seed-index.ts). */
+const OWN_BYTES = 4096 + 8192 + 5 * 1_003_520;
+const SECONDS = 20;
+
+interface Latencies {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly requestsPerSecond: number;
+}
+
+await using directory = await temporaryDirectory('bench');
+const data = join(directory.path, 'data');
+mkdirSync(data);
+console.error(`seeding ${IMAGES} images ...`);
+const seeded = seedIndex(join(data, 'index.sqlite'), { images: IMAGES });
+makeFiles();
+await using origin = await startDockerRegistry();
+await pushImage(origin.url, 'v1', 1024);
+await using program = await startEntrepot({
+  config: {
+    storage: { path: data },
+    upstreams: { 'docker.io': { url: origin.url, default: true, freshFor: '1h' } },
+    pins: [`docker.io/${REPOSITORY}`],
+    scrub: { every: 'never' },
+  },
+});
+const url = `${program.url}/v2/${REPOSITORY}/manifests/v1`;
+await (await fetch(url)).bytes();
+await untilStill();
+const idle = await latencies();
+const { images, during } = await whileEvicting();
+const rows = Object.entries({ idle, [`evicting ${images} of ${IMAGES} images`]: during });
+console.table(rows.map(([what, figures]) => ({ what, ...figures })));
+console.log(`p99 while evicting / p99 idle: ${(during.p99Ms / idle.p99Ms).toFixed(2)}`);
+process.exit(0);
+
+/** Empty ones: an eviction removes them all the same. */
+function makeFiles(): void {
+  const blobs = join(data, 'blobs', 'sha256');
+  for (let folder = 0; folder < 256; folder += 1) {
+    mkdirSync(join(blobs, folder.toString(16).padStart(2, '0')), { recursive: true });
+  }
+  for (let number = 0; number < IMAGES; number += 1) {
+    const { manifest, config, layers } = seeded.imageAt(number);
+    for (const digest of [
+      manifest,
+      config,
+      ...layers.slice(3),
+      ...(number < seeded.repositories.length ? layers : []),
+    ]) {
+      const hex = digest.slice('sha256:'.length);
+      closeSync(openSync(join(blobs, hex.slice(0, 2), hex), 'w'));
+    }
+  }
+}
+
+/** The comparison of index and disk after the start is over. */
+async function untilStill(): Promise<void> {
+  for (let last = -1; ; ) {
+    const used = Number(execFileSync('ps', ['-o', 'cputimes=', '-p', String(program.pid)]).toString());
+    if (used === last) return;
+    last = used;
+    await sleep(3000);
+  }
+}
+
+async function whileEvicting(): Promise<{ images: number; during: Latencies }> {
+  const { disk } = (await (await fetch(`${program.adminUrl}/api/v1/status`)).json()) as {
+    disk: { contentBytes: number; otherBytes: number };
+  };
+  const target = disk.contentBytes + disk.otherBytes - EVICTED * OWN_BYTES;
+  const evicting = run(process.execPath, [
+    ...['src/main.ts', 'evict', '--to', String(target), '--admin', program.adminUrl, '--json'],
+  ]);
+  // Beyond what the command itself costs to start.
+  await sleep(1000);
+  const during = await latencies();
+  const report = JSON.parse((await evicting).stdout) as { images: readonly unknown[] };
+  return { images: report.images.length, during };
+}
+
+/** Four clients that ask as fast as they are answered. */
+async function latencies(): Promise<Latencies> {
+  const { stdout } = await run('wrk', ['-t1', '-c4', `-d${SECONDS}s`, '--latency', url]);
+  if (/Non-2xx/.test(stdout)) throw new Error(`wrk met errors:\n${stdout}`);
+  const percentile = (which: string): number => {
+    const [, value, unit] = new RegExp(`${which}%\\s+([\\d.]+)(us|ms|s)`).exec(stdout) ?? [];
+    return Number(value) * { us: 0.001, ms: 1, s: 1000 }[unit as 'us' | 'ms' | 's'];
+  };
+  const perSecond = /Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1];
+  return { p50Ms: percentile('50'), p99Ms: percentile('99'), requestsPerSecond: Math.round(Number(perSecond)) };
+}
