@@ -44,8 +44,7 @@ await (await fetch(url)).bytes();
 await untilStill();
 const idle = await latencies();
 const { images, during } = await whileEvicting();
-const rows = Object.entries({ idle, [`evicting ${images} of ${IMAGES} images`]: during });
-console.table(rows.map(([what, figures]) => ({ what, ...figures })));
+console.table({ idle, [`evicting ${images} of ${IMAGES} images`]: during });
 console.log(`p99 while evicting / p99 idle: ${(during.p99Ms / idle.p99Ms).toFixed(2)}`);
 process.exit(0);
 
@@ -84,14 +83,13 @@ async function whileEvicting(): Promise<{ images: number; during: Latencies }> {
     disk: { contentBytes: number; otherBytes: number };
   };
   const target = disk.contentBytes + disk.otherBytes - EVICTED * OWN_BYTES;
-  const evicting = run(process.execPath, [
-    ...['src/main.ts', 'evict', '--to', String(target), '--admin', program.adminUrl, '--json'],
-  ]);
+  const command = ['src/main.ts', 'evict', '--to', String(target), '--admin', program.adminUrl, '--json'];
+  const evicting = run(process.execPath, command);
   // Beyond what the command itself costs to start.
   await sleep(1000);
-  const during = await latencies();
+  const measured = await latencies();
   const report = JSON.parse((await evicting).stdout) as { images: readonly unknown[] };
-  return { images: report.images.length, during };
+  return { images: report.images.length, during: measured };
 }
 
 /** Four clients that ask as fast as they are answered. */
