@@ -46,6 +46,15 @@ export const startThisProgram: StartContender = async (originUrl) => {
   return contender('entrepot', program.url, program, opened.move());
 };
 
+/** This program as a registry that everyone may push to below `local/`. */
+export async function startHostingProgram(): Promise<Contender> {
+  await using opened = new AsyncDisposableStack();
+  const policy = [{ who: ['anonymous'], may: ['pull', 'push'], in: ['local/**'] }];
+  const config = { upstreams: {}, hosted: ['local'], access: { policy } };
+  const program = opened.use(await startEntrepot({ config }));
+  return contender('entrepot', program.url, program, opened.move());
+}
+
 function contender(
   name: string,
   url: string,

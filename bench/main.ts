@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process';
 import { startCachingDockerRegistry, startDockerRegistry, startThisProgram, type Contender } from './contenders.ts';
 import { pushImage, REPOSITORY, type BenchImage } from './content.ts';
+import { type Figure, printFigures } from './figures.ts';
 import { memoryWithSlowReaders, requestsPerSecond, transfer } from './measure.ts';
+import { requirePrograms } from './require-programs.ts';
 
 const MIB = 1024 * 1024;
 const BLOB_BYTES = 512 * MIB;
@@ -9,21 +10,7 @@ const SECONDS = 5;
 const ROUNDS = 4;
 const SLOW_READERS = 200;
 
-interface Figure {
-  readonly name: string;
-  readonly unit: string;
-  readonly better: 'more' | 'less';
-  readonly value: number;
-}
-
-for (const program of ['docker-registry', 'wrk', 'curl']) {
-  try {
-    execFileSync('which', [program]);
-  } catch {
-    console.error(`${program} is missing: apt-get install docker-registry wrk curl`);
-    process.exit(1);
-  }
-}
+requirePrograms(['docker-registry', 'wrk', 'curl']);
 await using origin = await startDockerRegistry();
 const image = await pushImage(origin.url, 'v1', BLOB_BYTES);
 const figures = new Map<string, readonly Figure[]>();
@@ -32,7 +19,8 @@ for (const start of [startCachingDockerRegistry, startThisProgram]) {
   console.error(`measuring ${contender.name} ...`);
   figures.set(contender.name, await measure(contender, image));
 }
-print(figures);
+const [theirs = [], ours = []] = figures.values();
+printFigures(theirs, ours);
 process.exit(0);
 
 async function measure({ url, pid }: Contender, { manifest, blob, blobBytes }: BenchImage): Promise<Figure[]> {
@@ -56,25 +44,4 @@ async function measure({ url, pid }: Contender, { manifest, blob, blobBytes }: B
     { name: 'cold blob, first byte', unit: 'ms', better: 'less', value: cold.firstByteMs },
     { name: `memory, ${SLOW_READERS} slow readers`, unit: 'MiB', better: 'less', value: memory },
   ];
-}
-
-/** `ratio`: how many times better than docker-registry, whichever way is better. */
-function print(all: ReadonlyMap<string, readonly Figure[]>): void {
-  const [theirs = [], ours = []] = all.values();
-  const rows = ours.map((figure, position) => {
-    const other = theirs[position]?.value ?? Number.NaN;
-    const ratio = figure.better === 'more' ? figure.value / other : other / figure.value;
-    return {
-      figure: figure.name,
-      unit: figure.unit,
-      'docker-registry': round(other),
-      entrepot: round(figure.value),
-      'times better': round(ratio),
-    };
-  });
-  console.table(rows);
-}
-
-function round(value: number): number {
-  return Number(value.toPrecision(3));
 }

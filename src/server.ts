@@ -1,24 +1,32 @@
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Config, ListenAddress, UpstreamConfig } from './config/config.ts';
+import { Access } from './access/access.ts';
+import type { Config, UpstreamConfig } from './config/config.ts';
 import type { NotYetServed } from './config/not-yet-served.ts';
 import { DiskStore } from './content/disk/disk-store.ts';
 import { DistributionApi } from './http/distribution-api.ts';
 import { createDistributionListener } from './http/distribution-listener.ts';
-import { Listener, type RequestListener } from './http/listener.ts';
+import type { Listener, RequestListener } from './http/listener.ts';
+import { MirrorDoor } from './http/mirror-door.ts';
+import { openDoor } from './http/open-door.ts';
 import { adminListener, mirrorListener } from './http/pages.ts';
-import { readTlsFiles, watchTlsFiles } from './http/tls-files.ts';
+import { RegistryDoor } from './http/registry-door.ts';
+import { addressResolver } from './http/resolve-address.ts';
+import { createTokenListener, isTokenUrl } from './http/token-endpoint.ts';
 import { SqliteIndex } from './metadata/sqlite/sqlite-index.ts';
+import { EventOutlet } from './registry/events/event-outlet.ts';
 import { Registry } from './registry/registry.ts';
 import { UpstreamRules } from './registry/rules.ts';
 import type { SpaceLimits } from './registry/space/room.ts';
 import { Upstreams, UpstreamSite } from './registry/upstreams.ts';
+import { AuditFile } from './telemetry/audit-log.ts';
 import { createLogger, flushLogger, type Logger } from './telemetry/logger.ts';
 import { Metrics } from './telemetry/metrics.ts';
 import { describeError, Telemetry } from './telemetry/telemetry.ts';
 import { createUpstream } from './upstream/create-upstream.ts';
 import type { Upstream } from './upstream/upstream.ts';
+import { WebhookClient } from './upstream/webhook-client.ts';
 import { CodedError } from './util/coded-error.ts';
 import { VERSION } from './version.ts';
 
@@ -27,8 +35,8 @@ const MAX_LOG_BYTES = 16 * 1024 * 1024;
 
 /** A mirror that serves. */
 export interface RunningServer {
-  /** The mirror's door and the admin listener, as `host:port`. */
-  readonly addresses: { readonly mirror: string; readonly admin: string };
+  /** The mirror's door, the registry's door if there is one, and the admin listener, as `host:port`. */
+  readonly addresses: { readonly mirror: string; readonly registry?: string; readonly admin: string };
   /** Ends it: no new connections, running answers may end within `server.drainTimeout`, downloads are kept for later. */
   close(): Promise<void>;
 }
@@ -38,6 +46,16 @@ export interface ServerOverrides {
   readonly logger?: Logger;
   /** What was noticed about the configuration. */
   readonly warnings?: readonly NotYetServed[];
+}
+
+/** What the doors are made of. */
+interface DoorParts {
+  readonly registry: Registry;
+  readonly telemetry: Telemetry;
+  readonly readiness: () => string | undefined;
+  /** Whatever is opened is disposed of with it. */
+  readonly opened: AsyncDisposableStack;
+  readonly logger: Logger;
 }
 
 /**
@@ -59,6 +77,9 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       logBytes: logBytesFor(config.storage.quotaBytes),
     }),
   );
+  const events = openEvents(config, { index, telemetry, opened });
+  // Whatever comes from here on is told to webhooks.
+  await events.start();
   const upstreams = opened.use(await openUpstreams(config, telemetry));
   const registry = opened.use(
     new Registry({
@@ -66,11 +87,15 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       index,
       upstreams,
       telemetry,
+      events,
       site: config.site,
       version: VERSION,
       limits: limitsOf(config),
       pins: config.pins,
       hosted: config.hosted,
+      hostedRules: config.hostedRules,
+      retentionSchedule: config.retentionSchedule,
+      uploads: config.uploads,
       scrub: config.scrub,
       warm: config.warm,
       ...config.pull,
@@ -81,16 +106,19 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
 
   let isDraining = false;
   const readiness = () => (isDraining ? 'shutting down' : undefined);
-  const distribution = createDistributionListener(new DistributionApi(registry), telemetry);
-  const mirror = opened.use(await openMirror(config, mirrorListener(distribution, readiness), opened, logger));
+  const doors = await openDistribution(config, { registry, telemetry, readiness, opened, logger });
   const operator = adminListener(metrics, readiness, {
     telemetry,
     operations: registry.operations,
     token: config.admin.token,
     temporaryFolder: tmpdir(),
   });
-  const admin = opened.use(await openListener('admin', config.admin.listen, operator));
-  const addresses = { mirror: mirror.address, admin: admin.address };
+  const admin = await openDoor({ section: 'admin', ...config.admin }, operator, opened, logger);
+  const addresses = {
+    mirror: doors.mirror.address,
+    ...(doors.registry && { registry: doors.registry.address }),
+    admin: admin.address,
+  };
   for (const [door, address] of Object.entries(addresses)) logger.info({ door, address }, 'listening');
   registry.run();
 
@@ -100,10 +128,59 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
     close: async () => {
       isDraining = true;
       logger.info({ limitMs: config.server.drainTimeoutMs }, 'shutting down');
-      await mirror.drain(config.server.drainTimeoutMs);
+      const draining = [doors.mirror, doors.registry].filter((door) => door !== undefined);
+      await Promise.all(draining.map((door) => door.drain(config.server.drainTimeoutMs)));
       await running.disposeAsync();
     },
   };
+}
+
+/** The two doors of the distribution API: one that never asks who somebody is, and, if it is configured, one that does. */
+async function openDistribution(
+  config: Config,
+  { registry, telemetry, readiness, opened, logger }: DoorParts,
+): Promise<{ mirror: Listener; registry: Listener | undefined }> {
+  const { site, storage } = config;
+  const access = opened.use(
+    await Access.open({
+      htpasswdFile: config.access?.htpasswdFile,
+      policy: config.access?.policy,
+      keyFile: join(storage.path, 'token-key.pem'),
+      site,
+      telemetry,
+    }),
+  );
+  const file = config.access?.auditFile;
+  const audit = file === undefined ? undefined : opened.use(new AuditFile({ file, site, telemetry }));
+  const api = new DistributionApi(registry);
+  const free = createDistributionListener(api, telemetry, new MirrorDoor(access), audit);
+  const mirror = await openDoor(
+    { section: 'server', ...config.server },
+    mirrorListener(free, readiness),
+    opened,
+    logger,
+  );
+  if (!config.registry) return { mirror, registry: undefined };
+  const challenges = { publicUrl: config.registry.url, resolve: addressResolver(registry.upstreams) };
+  const tokens = createTokenListener({ ...challenges, access, telemetry, audit });
+  const demanding = createDistributionListener(api, telemetry, new RegistryDoor(access, challenges), audit);
+  const pages = mirrorListener(demanding, readiness);
+  const listener: RequestListener = (message, response) =>
+    isTokenUrl(message.url ?? '') ? tokens(message, response) : pages(message, response);
+  return { mirror, registry: await openDoor({ section: 'registry', ...config.registry }, listener, opened, logger) };
+}
+
+/** What leaves the event log: webhooks. */
+function openEvents(
+  { site, events, webhooks }: Config,
+  { index, telemetry, opened }: { index: SqliteIndex; telemetry: Telemetry; opened: AsyncDisposableStack },
+): EventOutlet {
+  const userAgent = `entrepot/${VERSION}`;
+  const outlets = webhooks.map((webhook) => ({
+    ...webhook,
+    client: opened.use(new WebhookClient({ ...webhook, userAgent })),
+  }));
+  return opened.use(new EventOutlet({ index, telemetry, site, keepMs: events.keepMs, webhooks: outlets }));
 }
 
 /** The index's log is fast when it is large, and counts for the quota. */
@@ -125,7 +202,7 @@ async function openUpstreams(config: Config, telemetry: Telemetry): Promise<Upst
       return new UpstreamSite(client, new UpstreamRules(upstream), upstream.offline);
     }),
   );
-  return new Upstreams(sites, config.upstreams.find((upstream) => upstream.isDefault)?.name);
+  return new Upstreams(sites, config.upstreams.find((upstream) => upstream.isDefault)?.name, config.hosted);
 }
 
 async function openUpstream(upstream: UpstreamConfig, config: Config, telemetry: Telemetry): Promise<Upstream> {
@@ -149,46 +226,5 @@ async function readCa(file: string, upstream: string): Promise<string> {
     throw new CodedError('CA_UNREADABLE', `the CA file of ${upstream} cannot be read: ${(cause as Error).message}`, {
       cause,
     });
-  }
-}
-
-async function openMirror(
-  config: Config,
-  listener: RequestListener,
-  opened: AsyncDisposableStack,
-  logger: Logger,
-): Promise<Listener> {
-  const { listen, tls } = config.server;
-  if (!tls) return openListener('mirror', listen, listener);
-  const identity = await readTlsFiles(tls).catch((cause: unknown) => {
-    throw new CodedError('TLS_UNUSABLE', `server.tls cannot be used: ${(cause as Error).message}`, { cause });
-  });
-  const opening = await openListener('mirror', listen, listener, identity);
-  opened.use(
-    watchTlsFiles(
-      tls,
-      (renewed) => {
-        opening.replaceIdentity(renewed);
-        logger.info('the TLS certificate was renewed');
-      },
-      (error) => logger.error(describeError(error), 'the new TLS certificate cannot be used'),
-    ),
-  );
-  return opening;
-}
-
-async function openListener(
-  door: string,
-  { host, port }: ListenAddress,
-  listener: RequestListener,
-  identity?: Parameters<typeof Listener.open>[2],
-): Promise<Listener> {
-  try {
-    return await Listener.open({ host, port }, listener, identity);
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const reason = code === 'EADDRINUSE' ? 'another program listens there' : message;
-    const where = `${host ?? '*'}:${port}`;
-    throw new CodedError('CANNOT_LISTEN', `${door}.listen: cannot listen on ${where}: ${reason}`, { cause });
   }
 }

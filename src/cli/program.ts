@@ -5,12 +5,14 @@ import type { End } from './admin/admin-command.ts';
 import { addBackup } from './commands/backup.ts';
 import { addEvict } from './commands/evict.ts';
 import { addGc } from './commands/gc.ts';
+import { addHashPassword } from './commands/hash-password.ts';
 import { addLs } from './commands/ls.ts';
 import { addOffline } from './commands/offline.ts';
 import { addPins } from './commands/pins.ts';
 import { addPurge } from './commands/purge.ts';
 import { addRefresh } from './commands/refresh.ts';
 import { addReindex } from './commands/reindex.ts';
+import { addRetention } from './commands/retention.ts';
 import { addScrub } from './commands/scrub.ts';
 import { addStatus } from './commands/status.ts';
 import { addVerify } from './commands/verify.ts';
@@ -72,6 +74,7 @@ function addLocalCommands(program: Command, end: End): void {
       end(await checkConfig(await chooseConfig(options.config), options));
     });
   addReindex(program, end);
+  addHashPassword(program);
 }
 
 /** What works on a running mirror. */
@@ -85,6 +88,7 @@ function addAdminCommands(program: Command, end: End): void {
   addPurge(program, end);
   addEvict(program);
   addGc(program);
+  addRetention(program);
   addVerify(program, end);
   addScrub(program);
   addOffline(program);

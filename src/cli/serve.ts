@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import { ConfigError, formatProblem } from '../config/config-error.ts';
+import { ConfigError } from '../config/config-error.ts';
 import { type ConfigSource, loadConfig } from '../config/load.ts';
 import { type NotYetServed, notYetServed } from '../config/not-yet-served.ts';
 import type { RunningServer } from '../server.ts';
@@ -13,14 +13,9 @@ type StartServer = (config: Config, options: { warnings: readonly NotYetServed[]
 export async function serve(source: ConfigSource, start: StartServer = startRealServer): Promise<number> {
   try {
     const config = await loadConfig(source);
-    const lacking = notYetServed(config);
-    const dangerous = lacking.filter(({ severity }) => severity === 'error');
-    for (const { key, message } of dangerous) console.error(formatProblem(source.file, { path: key, message }));
-    if (dangerous.length > 0) return EXIT_CODE.wrongUse;
-
     // Before the start: a signal that comes during it stops the server as soon as it is up.
     using signals = new StopSignals();
-    const server = await start(config, { warnings: lacking });
+    const server = await start(config, { warnings: notYetServed(config) });
     await signals.first;
     await server.close();
     return EXIT_CODE.ok;

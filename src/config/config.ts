@@ -7,9 +7,11 @@ export interface ListenAddress {
 }
 
 /** PEM files, as absolute paths. */
-interface TlsConfig {
+export interface TlsConfig {
   readonly certFile: string;
   readonly keyFile: string;
+  /** The CA certificates of which every client must have one; absent: clients need none. */
+  readonly clientCaFile?: string;
 }
 
 /** The mirror's door. */
@@ -20,9 +22,18 @@ export interface ServerConfig {
   readonly drainTimeoutMs: number;
 }
 
+/** The registry's door. */
+export interface RegistryConfig {
+  readonly listen: ListenAddress;
+  readonly tls?: TlsConfig;
+  /** What clients call it, where something stands in front: http or https, path `/`. */
+  readonly url?: URL;
+}
+
 /** Metrics and the API for operators. */
 export interface AdminConfig {
   readonly listen: ListenAddress;
+  readonly tls?: TlsConfig;
   /** What the API demands; beyond loopback there must be one. */
   readonly token?: Secret;
 }
@@ -145,18 +156,80 @@ export interface PullConfig {
   readonly fillConnections: number;
 }
 
-/** One rule of who may do what where. */
-interface PolicyRule {
-  /** A principal's name, or `anonymous`. */
-  readonly who: string;
-  readonly may: readonly ('pull' | 'push' | 'delete')[];
+type Action = 'pull' | 'push' | 'delete' | 'replicate';
+
+/** One rule of who may do what where. At least one of `may` and `mayNot` has something in it. */
+export interface PolicyRuleConfig {
+  /** Names of users; `authenticated` is whoever logged in, `anonymous` everyone. */
+  readonly who: readonly string[];
+  readonly may: readonly Action[];
+  readonly mayNot: readonly Action[];
   /** Globs of repositories. */
   readonly in: readonly string[];
 }
 
 export interface AccessConfig {
   readonly htpasswdFile?: string;
-  readonly policy: readonly PolicyRule[];
+  /** The first rule that matches counts, and without one the answer is no. Absent: everyone may pull, and nothing else. */
+  readonly policy?: readonly PolicyRuleConfig[];
+  /** Where the audit log goes: an absolute path, or `stdout`. */
+  readonly auditFile?: string;
+}
+
+/** Which tags stay when the others go: those that any of these keeps. */
+export interface RetentionConfig {
+  /** So many of each repository: those that were pushed last. */
+  readonly keepLast?: number;
+  /** Globs of tags. */
+  readonly keepTags?: readonly string[];
+  readonly keepPulledWithinMs?: number;
+  readonly keepYoungerThanMs?: number;
+}
+
+/** What holds for some hosted repositories. */
+export interface HostedRuleConfig {
+  /** Globs of repositories, in full. */
+  readonly repositories: readonly string[];
+  /** Globs of tags that are never moved or deleted. */
+  readonly immutable: readonly string[];
+  /** May clients delete manifests, tags and blobs? */
+  readonly deletes: boolean;
+  /** May a manifest name content that is not here? */
+  readonly sparse: boolean;
+  /** Absent: all tags stay. */
+  readonly retention?: RetentionConfig;
+}
+
+/** Pushes that have begun. */
+interface UploadsConfig {
+  /** One that nothing was added to for so long is thrown away. */
+  readonly expireMs: number;
+}
+
+/** The log of events, which replication and webhooks read. */
+interface EventsConfig {
+  /** May be Infinity. */
+  readonly keepMs: number;
+}
+
+type EventKind = 'push' | 'fill' | 'tag' | 'untag' | 'delete' | 'blob';
+
+/** A server that is told what happened. */
+export interface WebhookConfig {
+  readonly name: string;
+  /** http or https; without user and fragment. */
+  readonly url: URL;
+  /** CloudEvents, or the notifications of the distribution registry. */
+  readonly format: 'cloudevents' | 'distribution';
+  readonly events: readonly EventKind[];
+  /** Globs of repositories, in full. */
+  readonly repositories: readonly string[];
+  /** Sent as a bearer token. */
+  readonly token?: Secret;
+  /** Signs each body. */
+  readonly secret?: Secret;
+  /** How long one delivery may take. */
+  readonly timeoutMs: number;
 }
 
 /** Another site or registry that we push to. */
@@ -199,13 +272,20 @@ export interface Config {
   readonly admin: AdminConfig;
   readonly scrub: ScrubConfig;
   readonly warm: readonly WarmConfig[];
-  readonly registry?: { readonly listen: ListenAddress };
+  readonly registry?: RegistryConfig;
   readonly log: LogConfig;
   readonly storage: StorageConfig;
   readonly upstreams: readonly UpstreamConfig[];
   readonly pull: PullConfig;
   /** Namespaces that are pushed here. */
   readonly hosted: readonly string[];
+  /** The first one that matches a hosted repository counts. */
+  readonly hostedRules: readonly HostedRuleConfig[];
+  /** When retention runs: a cron expression of five fields, in the host's time zone. */
+  readonly retentionSchedule: string;
+  readonly uploads: UploadsConfig;
+  readonly events: EventsConfig;
+  readonly webhooks: readonly WebhookConfig[];
   /** Globs of images that are never evicted. */
   readonly pins: readonly string[];
   readonly access?: AccessConfig;

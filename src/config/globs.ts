@@ -1,3 +1,4 @@
+import { compileGlob } from '../oci/glob.ts';
 import { parseReference } from '../oci/reference.ts';
 import { canonicalPath, canonicalRegistry } from '../oci/repository.ts';
 import { parsedText } from './scalars.ts';
@@ -19,6 +20,11 @@ export function repositoryGlob() {
     (source) => (isRepositoryGlob(source) ? source : undefined),
     'a pattern of repositories; write for example "docker.io/library/*" or "local/**"',
   );
+}
+
+/** A pattern of repositories by the names that these have inside: `docker.io/library/*`, `local/**`. */
+export function repositoryGlobInFull() {
+  return repositoryGlob().transform(canonicalInFull);
 }
 
 /** A pattern of tags: `v1.*`. */
@@ -61,11 +67,21 @@ export function canonicalGlob(registry: string, pattern: string): string {
   return isInFull ? `${registry}/${canonical}` : canonical;
 }
 
+/** Can a pattern of repositories in full match one of this registry or hosted namespace? */
+export function isWithinReach(registry: string, pattern: string): boolean {
+  const [first = '', ...others] = pattern.split('/');
+  if (first === '**') return true;
+  return others.length > 0 && compileGlob(canonicalRegistry(first))(registry);
+}
+
 function canonicalImageGlob(source: string): string {
   const { repository } = splitImage(source);
-  const slash = repository.indexOf('/');
-  if (slash === -1) return source;
-  return canonicalGlob(canonicalRegistry(repository.slice(0, slash)), repository) + source.slice(repository.length);
+  return canonicalInFull(repository) + source.slice(repository.length);
+}
+
+function canonicalInFull(pattern: string): string {
+  const slash = pattern.indexOf('/');
+  return slash === -1 ? pattern : canonicalGlob(canonicalRegistry(pattern.slice(0, slash)), pattern);
 }
 
 function isImageGlob(source: string): boolean {

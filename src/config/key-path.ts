@@ -1,7 +1,7 @@
 /** Where a value stands: keys of maps and indexes of lists, from the top down. */
 export type KeyPath = readonly (string | number)[];
 
-const SECRET_KEYS = new Set(['password', 'identityToken', 'proxy', 'token']);
+const SECRET_KEYS = new Set(['password', 'identityToken', 'proxy', 'token', 'secret']);
 const PLAIN_KEY = /^[A-Za-z_][A-Za-z0-9_-]*$/;
 
 /** A path as people read it: `upstreams."docker.io".freshFor`, `replication[0].to[1]`. */

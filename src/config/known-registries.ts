@@ -1,4 +1,5 @@
 import { canonicalRegistry } from '../oci/repository.ts';
+import { isWithinReach } from './globs.ts';
 import type { KeyPath } from './key-path.ts';
 import { nearest } from './nearest.ts';
 import type { SectionReader } from './section-reader.ts';
@@ -20,6 +21,26 @@ export function checkRegistries(config: unknown, known: readonly string[], reade
   check(fieldOf(config, 'pins'), ['pins']);
   for (const [index, entry] of itemsOf(fieldOf(config, 'warm')).entries()) {
     check(fieldOf(entry, 'images'), ['warm', index, 'images']);
+  }
+}
+
+/**
+ * Refuses patterns of repositories in full that can match nothing: one that says `mayNot` would protect nothing.
+ * Like {@link checkRegistries} it looks at what was written.
+ */
+export function checkRepositories(config: unknown, known: readonly string[], reader: SectionReader): void {
+  const check = (patterns: unknown, path: KeyPath) => {
+    for (const [index, pattern] of itemsOf(patterns).entries()) {
+      if (typeof pattern !== 'string' || known.some((registry) => isWithinReach(registry, pattern))) continue;
+      const first = pattern.split('/')[0] ?? '';
+      reader.refuse([...path, index], `matches no repository: names begin with a registry; ${remedy(first, known)}`);
+    }
+  };
+  for (const [index, rule] of itemsOf(fieldOf(fieldOf(config, 'access'), 'policy')).entries()) {
+    check(fieldOf(rule, 'in'), ['access', 'policy', index, 'in']);
+  }
+  for (const [index, webhook] of itemsOf(fieldOf(config, 'webhooks')).entries()) {
+    check(fieldOf(webhook, 'repositories'), ['webhooks', index, 'repositories']);
   }
 }
 

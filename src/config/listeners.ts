@@ -1,28 +1,31 @@
-import type { ListenAddress, ServerConfig } from './config.ts';
+import type { ListenAddress, RegistryConfig, ServerConfig } from './config.ts';
 import { parseHostPort } from './host-port.ts';
-import { duration, parsedText, text } from './scalars.ts';
+import { duration, parsedText } from './scalars.ts';
 import type { SectionReader } from './section-reader.ts';
-import { fieldOf, map } from './structures.ts';
+import { map } from './structures.ts';
+import { resolveTls, tls } from './tls.ts';
+import { rootUrl } from './web-url.ts';
 
 const serverSchema = map({
   listen: listenAddress().prefault('127.0.0.1:5000'),
-  tls: map({ cert: text(), key: text() }).optional(),
+  tls: tls(),
   drainTimeout: duration({ max: '1d' }).prefault('30s'),
 });
-export const registrySchema = map({ listen: listenAddress() }).optional();
+const registrySchema = map({ listen: listenAddress(), tls: tls(), url: rootUrl().optional() });
 
 /** The mirror's door, with its certificate's files found; undefined if something was refused. */
 export async function resolveServer(value: unknown, reader: SectionReader): Promise<ServerConfig | undefined> {
   const raw = reader.read(serverSchema, value, ['server']);
-  const tls = fieldOf(value, 'tls');
-  const certFile = await reader.file(tls, ['server', 'tls'], 'cert');
-  const keyFile = await reader.file(tls, ['server', 'tls'], 'key');
-  if (raw === undefined) return undefined;
-  return {
-    listen: raw.listen,
-    ...(certFile !== undefined && keyFile !== undefined && { tls: { certFile, keyFile } }),
-    drainTimeoutMs: raw.drainTimeout,
-  };
+  const identity = await resolveTls(value, ['server'], reader);
+  return raw && { listen: raw.listen, ...(identity && { tls: identity }), drainTimeoutMs: raw.drainTimeout };
+}
+
+/** The registry's door, with its certificate's files found; undefined without the section, or if something was refused. */
+export async function resolveRegistry(value: unknown, reader: SectionReader): Promise<RegistryConfig | undefined> {
+  if (value === undefined) return undefined;
+  const raw = reader.read(registrySchema, value, ['registry']);
+  const identity = await resolveTls(value, ['registry'], reader);
+  return raw && { listen: raw.listen, ...(identity && { tls: identity }), ...(raw.url && { url: raw.url }) };
 }
 
 /** Refuses a listener that would find its port taken by one before it. */

@@ -90,7 +90,7 @@ export function percentage(limits: { min?: string } = {}) {
 }
 
 /** Ends a transform with a message. @param path below the value, where the mistake is */
-export function refuse(ctx: z.RefinementCtx, message: string, path: string[] = []): never {
+export function refuse(ctx: z.RefinementCtx, message: string, path: PropertyKey[] = []): never {
   ctx.addIssue({ code: 'custom', message, path });
   return z.NEVER;
 }

@@ -1,5 +1,5 @@
 import { access, constants, stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type * as z from 'zod';
 import { formatKeyPath, type KeyPath } from './key-path.ts';
 import { readTextFile, whyUnreadable } from './read-text-file.ts';
@@ -79,6 +79,17 @@ export class SectionReader {
     } catch (error) {
       return this.refuse(at, `names ${file}: ${whyUnreadable(error)}`);
     }
+  }
+
+  /** The absolute path of the file, there or not, that a map names under `key`; its folder is there. */
+  async fileToWrite(section: unknown, path: KeyPath, key: string): Promise<string | undefined> {
+    const at = [...path, key];
+    const name = this.read(text().optional(), fieldOf(section, key), at);
+    if (name === undefined) return undefined;
+    const file = this.resolvePath(name);
+    const [folder, itself] = await Promise.all([dirname(file), file].map((each) => stat(each).catch(() => undefined)));
+    if (itself?.isDirectory()) return this.refuse(at, `names ${file}: it is a directory, not a file`);
+    return folder?.isDirectory() ? file : this.refuse(at, `names ${file}: there is no such folder; make it first`);
   }
 
   /** The secret that a map has under `key`, or in the file under `keyFile`; undefined if neither, or if refused. */

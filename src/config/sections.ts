@@ -3,9 +3,11 @@ import * as z from 'zod';
 import { resolveAccess } from './access.ts';
 import { resolveAdmin } from './admin.ts';
 import type { Config } from './config.ts';
+import { eventsSchema } from './events.ts';
 import { checkHosted, hostedSchema, pinsSchema } from './hosted.ts';
-import { checkRegistries } from './known-registries.ts';
-import { checkListeners, registrySchema, resolveServer } from './listeners.ts';
+import { checkHostedRules, hostedRulesSchema, retentionSectionSchema } from './hosted-rules.ts';
+import { checkRegistries, checkRepositories } from './known-registries.ts';
+import { checkListeners, resolveRegistry, resolveServer } from './listeners.ts';
 import { resolvePeers } from './peers.ts';
 import { pullSchema, resolvePull } from './pull.ts';
 import { parseRegistryName } from './registry-name.ts';
@@ -17,8 +19,10 @@ import { siteSchema } from './site.ts';
 import { resolveStorage, storageSchema } from './storage.ts';
 import { itemsOf, map } from './structures.ts';
 import { upstreamEntries } from './upstream-names.ts';
+import { uploadsSchema } from './uploads.ts';
 import { resolveUpstreams } from './upstreams.ts';
 import { warmSchema } from './warm.ts';
+import { resolveWebhooks } from './webhooks.ts';
 
 const logSchema = map({
   level: oneOf(['trace', 'debug', 'info', 'warn', 'error']).prefault('info'),
@@ -37,6 +41,11 @@ const rootSchema = map({
   upstreams: section,
   pull: section,
   hosted: section,
+  hostedRules: section,
+  retention: section,
+  uploads: section,
+  events: section,
+  webhooks: section,
   pins: section,
   warm: section,
   scrub: section,
@@ -53,12 +62,17 @@ export async function resolveSections(value: unknown, reader: SectionReader): Pr
   const site = reader.read(siteSchema(hostname()), raw['site'], ['site']);
   const server = await resolveServer(raw['server'] ?? {}, reader);
   const admin = await resolveAdmin(raw['admin'] ?? {}, reader);
-  const registry = reader.read(registrySchema, raw['registry'], ['registry']);
+  const registry = await resolveRegistry(raw['registry'], reader);
   const log = reader.read(logSchema, raw['log'] ?? {}, ['log']);
   const rawStorage = reader.read(storageSchema, raw['storage'] ?? {}, ['storage']);
   const rawPull = reader.read(pullSchema, raw['pull'] ?? {}, ['pull']);
   const upstreams = await resolveUpstreams(upstreamEntries(raw['upstreams'], reader), reader);
   const hosted = reader.read(hostedSchema, raw['hosted'], ['hosted']) ?? [];
+  const hostedRules = reader.read(hostedRulesSchema, raw['hostedRules'], ['hostedRules']) ?? [];
+  const retention = reader.read(retentionSectionSchema, raw['retention'] ?? {}, ['retention']);
+  const uploads = reader.read(uploadsSchema, raw['uploads'] ?? {}, ['uploads']);
+  const events = reader.read(eventsSchema, raw['events'] ?? {}, ['events']);
+  const webhooks = await resolveWebhooks(raw['webhooks'], reader);
   const pins = reader.read(pinsSchema, raw['pins'], ['pins']) ?? [];
   const warm = reader.read(warmSchema, raw['warm'], ['warm']) ?? [];
   const scrub = reader.read(scrubSchema, raw['scrub'] ?? {}, ['scrub']);
@@ -77,9 +91,8 @@ export async function resolveSections(value: unknown, reader: SectionReader): Pr
     reader,
   );
   checkKnownWorld(raw, upstreams.length + hosted.length, reader);
-  if (!site || !server || !admin || !log || !rawStorage || !rawPull || !scrub || reader.refusals.length > 0) {
-    return undefined;
-  }
+  if (!site || !server || !admin || !log || !rawStorage || !rawPull || !scrub) return undefined;
+  if (!retention || !uploads || !events || reader.refusals.length > 0) return undefined;
 
   return {
     site,
@@ -91,6 +104,11 @@ export async function resolveSections(value: unknown, reader: SectionReader): Pr
     upstreams,
     pull: resolvePull(rawPull),
     hosted,
+    hostedRules,
+    retentionSchedule: retention.schedule,
+    uploads,
+    events,
+    webhooks,
     pins,
     warm,
     scrub,
@@ -105,9 +123,12 @@ function checkKnownWorld(raw: Readonly<Record<string, unknown>>, size: number, r
   if (size === 0 && !reader.isRefused(['upstreams']) && !reader.isRefused(['hosted'])) {
     reader.refuse(['upstreams'], 'is empty; name a registry, or remove the key to get the seven public ones');
   }
+  // As they were written: what has a mistake in it is known too.
+  const hosted = itemsOf(raw['hosted']).filter((name) => typeof name === 'string');
+  if (!reader.isRefused(['hosted'], 'itself')) checkHostedRules(raw['hostedRules'], hosted, reader);
   if (reader.isRefused(['upstreams'], 'itself')) return;
-  // As they were written: an upstream with a mistake in it is known too.
   const upstreams = upstreamEntries(raw['upstreams'], reader).map(([key]) => parseRegistryName(key));
-  const known = [...upstreams, ...itemsOf(raw['hosted'])].filter((name) => typeof name === 'string');
+  const known = [...upstreams.filter((name) => name !== undefined), ...hosted];
   checkRegistries(raw, known, reader);
+  checkRepositories(raw, known, reader);
 }

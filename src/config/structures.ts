@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { nearest } from './nearest.ts';
-import { wrongType } from './scalars.ts';
+import { refuse, wrongType } from './scalars.ts';
 
 /** A map of known keys. An empty one (`log:` and nothing below) is as good as none. */
 export function map<S extends z.ZodRawShape>(shape: S) {
@@ -18,6 +18,17 @@ export function list<T extends z.ZodType>(item: T, limits: { min?: number } = {}
     .array(item, { error: (issue) => wrongType(issue.input, 'a list') })
     .min(limits.min ?? 0, { error: 'is empty; give at least one' });
   return z.preprocess((value) => (value === null ? [] : value), items);
+}
+
+/** A list of at least one item; without the brackets if there is only one. */
+export function oneOrMore<T extends z.ZodType>(item: T) {
+  const items = list(item, { min: 1 });
+  return z.unknown().transform((value, ctx): z.output<T>[] => {
+    const result = Array.isArray(value) ? items.safeParse(value) : item.transform((only) => [only]).safeParse(value);
+    if (result.success) return result.data;
+    for (const { message, path } of result.error.issues) refuse(ctx, message, path);
+    return z.NEVER;
+  });
 }
 
 /** What a map has under a key, before any schema looked at it. */

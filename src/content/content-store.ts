@@ -1,4 +1,4 @@
-import type { Digest } from '../oci/digest.ts';
+import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
 import type { Interval } from '../util/interval-set.ts';
 
 /** An open piece of content. Reading goes on to work when the content is removed meanwhile. */
@@ -77,8 +77,35 @@ interface ContentUpkeep {
   removeDebris(name: string): Promise<void>;
 }
 
+/** An upload, open or not. */
+export interface UploadState {
+  readonly id: string;
+  /** The word given at its start. */
+  readonly note: string;
+  /** What has arrived. */
+  readonly sizeBytes: number;
+  /** When the last of its bytes came, in ms since the epoch. */
+  readonly atMs: number;
+  readonly isOpen: boolean;
+}
+
+/** Taking in content whose digest is told at the end. */
+interface ContentUploads {
+  /**
+   * @param note a word for whoever goes on with it: it is as durable as the bytes
+   * @param algorithm what its digest will probably be of; another one costs reading it once more
+   */
+  startUpload(note: string, algorithm?: DigestAlgorithm): Promise<Upload>;
+  /** Goes on with an upload that is not open. Undefined: there is none of that id. @throws ContentError also when it is open */
+  resumeUpload(id: string): Promise<Upload | undefined>;
+  /** In no order. What cannot be gone on with is not among them. */
+  listUploads(): Promise<UploadState[]>;
+  /** Throws away one that is not open. @throws ContentError when it is open; nothing happens when it is gone */
+  discardUpload(id: string): Promise<void>;
+}
+
 /** The store of bytes by digest: a port, since a second one on object storage will stand beside the disk. */
-export interface ContentStore extends ContentReader, ContentWriter, ContentUpkeep, AsyncDisposable {}
+export interface ContentStore extends ContentReader, ContentWriter, ContentUploads, ContentUpkeep, AsyncDisposable {}
 
 /**
  * Content being taken in: pieces arrive in any order and can be read as soon as they are there. What has arrived
@@ -109,6 +136,36 @@ export interface Ingest extends AsyncDisposable {
   /** Makes it content of the store, durably. Only after {@link verify}. Dispose it afterwards. */
   commit(): Promise<void>;
   /** Throws the pieces away. */
+  discard(): Promise<void>;
+}
+
+/**
+ * Content being taken in whose digest is told at the end: a client's push. Bytes come in order. What has arrived survives a
+ * crash. Disposing leaves it for the next {@link ContentUploads.resumeUpload}.
+ */
+export interface Upload extends AsyncDisposable {
+  /** 128 random bits in hex: who does not know it can't guess it. */
+  readonly id: string;
+  /** The word given at its start. */
+  readonly note: string;
+  /** What has arrived: the next byte goes there. */
+  readonly sizeBytes: number;
+  /**
+   * Appends bytes. When it fails, none of these count as arrived, nor any that were to come behind them already, and the
+   * upload can go on. Best for large pieces: each is a call of the system. @throws ContentError
+   */
+  append(chunks: readonly Uint8Array[]): Promise<void>;
+  /**
+   * Does all of it hash to the digest? Hashing has followed the bytes, so this is soon known. More may be appended
+   * afterwards. @throws ContentError it could not be hashed, which says nothing about the bytes
+   */
+  verify(digest: Digest): Promise<boolean>;
+  /**
+   * Makes it content of the store, durably; the upload is over. Only after {@link verify} said that it is that.
+   * @throws ContentError nothing more can be done with it then but to dispose of it: what is not lost can be gone on with
+   */
+  commit(digest: Digest): Promise<void>;
+  /** Throws the bytes away; the upload is over. */
   discard(): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
-import type { OpenBlob } from '../registry/blobs.ts';
+import type { OpenBlob } from '../registry/open-blob.ts';
 import type { Answer, StreamedBody } from './answer.ts';
 import { resolveRanges, type ByteRange, type RangeSpec } from './byte-range.ts';
 import { errorAnswer } from './error-answer.ts';

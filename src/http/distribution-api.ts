@@ -1,23 +1,20 @@
 import type { IncomingMessage } from 'node:http';
-import type { Digest } from '../oci/digest.ts';
-import { OCI_INDEX } from '../oci/media-types.ts';
+import type { Action } from '../access/principal.ts';
 import type { Repository } from '../oci/repository.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Answer } from './answer.ts';
-import { BLOB_CONTENT_TYPE, blobAnswer } from './blob-answer.ts';
-import { firstOffset, parseRange } from './byte-range.ts';
-import { cacheHeaders } from './cache-headers.ts';
 import type { DistributionRequest, PathAddress } from './distribution-path.ts';
+import type { Visitor } from './door.ts';
 import { errorAnswer } from './error-answer.ts';
-import { nextLink, pageOf } from './list-page.ts';
+import { jsonAnswer } from './json-answer.ts';
+import { nextLink } from './list-page.ts';
+import { ManageApi } from './manage-api.ts';
+import { ReadApi } from './read-api.ts';
+import type { Target } from './target.ts';
+import { UploadApi } from './upload-api.ts';
 
 type RequestOf<Kind> = Extract<DistributionRequest, { kind: Kind }>;
-
-/** A repository that a request names, and the namespace to repeat in the answer. */
-interface Target {
-  readonly repository: Repository;
-  readonly headers: Answer['headers'];
-}
+type ContentRequest = RequestOf<'manifest' | 'blob' | 'tags' | 'referrers' | 'upload'>;
 
 /** Sent with every answer: old Docker clients look for it, and no client may guess types. */
 export const COMMON_HEADERS = {
@@ -25,40 +22,38 @@ export const COMMON_HEADERS = {
   'X-Content-Type-Options': 'nosniff',
 } as const;
 
-const READ_METHODS = 'GET, HEAD';
+const READ_METHODS: readonly string[] = ['GET', 'HEAD'];
 /** `_catalog` without `n`: what Docker's registry gives. */
 const CATALOG_LIMIT = 100;
 
 /** The `/v2/` API over a registry (distribution-spec, "Endpoints"): what to answer to a request. */
 export class DistributionApi {
   readonly #registry: Registry;
+  readonly #read: ReadApi;
+  readonly #manage: ManageApi;
+  readonly #uploads: UploadApi;
 
   constructor(registry: Registry) {
     this.#registry = registry;
+    this.#read = new ReadApi(registry);
+    this.#manage = new ManageApi(registry);
+    this.#uploads = new UploadApi(registry);
   }
 
-  /** @throws RegistryError */
-  async answer(request: DistributionRequest, message: IncomingMessage): Promise<Answer> {
+  /** @throws RegistryError, AccessRefusal */
+  async answer(request: DistributionRequest, message: IncomingMessage, visitor: Visitor): Promise<Answer> {
     if (request.kind === 'problem') return errorAnswer(request.status, request.code, request.message);
-    if (message.method !== 'GET' && message.method !== 'HEAD') {
-      return errorAnswer(405, 'UNSUPPORTED', `${message.method} is not possible here`, { Allow: READ_METHODS });
+    const methods = methodsOf(request);
+    if (!methods.includes(message.method ?? '')) {
+      return errorAnswer(405, 'UNSUPPORTED', `${message.method} is not possible here`, { Allow: methods.join(', ') });
     }
-    switch (request.kind) {
-      case 'ping':
-        return jsonAnswer({}, {});
-      case 'catalog':
-        return this.#catalog(request);
-      case 'upload':
-        return errorAnswer(405, 'UNSUPPORTED', 'nothing can be pushed here', { Allow: READ_METHODS });
-      case 'manifest':
-      case 'blob':
-      case 'tags':
-      case 'referrers': {
-        const target = this.#target(request.address);
-        if (!target) return errorAnswer(400, 'NAME_INVALID', `"${request.address.path}" is not a repository name`);
-        return this.#answerFor(request, target, message);
-      }
-    }
+    if (request.kind === 'ping') return jsonAnswer({});
+    if (request.kind === 'catalog') return this.#catalog(request, visitor);
+    const repository = this.#registry.upstreams.resolve(request.address);
+    if (!repository) return errorAnswer(400, 'NAME_INVALID', `"${request.address.path}" is not a repository name`);
+    visitor.require(this.#actionOf(request, message.method, repository), repository.name);
+    this.#registry.upstreams.check(repository);
+    return this.#answerIn(repository, request, message, visitor);
   }
 
   /** The repository that an address means, as far as it means one; for logs. */
@@ -66,110 +61,41 @@ export class DistributionApi {
     return this.#registry.upstreams.resolve(address);
   }
 
-  #answerFor(
-    request: RequestOf<'manifest' | 'blob' | 'tags' | 'referrers'>,
-    target: Target,
+  /** Nobody pushes what belongs to an upstream, but replicas of it may be brought from elsewhere. */
+  #actionOf({ kind }: ContentRequest, method: string | undefined, repository: Repository): Action {
+    const isUpload = kind === 'upload';
+    if (!isUpload && READ_METHODS.includes(method ?? '')) return 'pull';
+    if (!this.#registry.upstreams.isHosted(repository)) return 'replicate';
+    return method === 'DELETE' && !isUpload ? 'delete' : 'push';
+  }
+
+  #answerIn(
+    repository: Repository,
+    request: ContentRequest,
     message: IncomingMessage,
+    visitor: Visitor,
   ): Promise<Answer> {
-    switch (request.kind) {
-      case 'manifest':
-        return this.#manifest(request, target, message);
-      case 'blob':
-        return message.method === 'HEAD'
-          ? this.#headBlob(request, target, message)
-          : this.#blob(request, target, message);
-      case 'tags':
-        return this.#tags(request, target);
-      case 'referrers':
-        return this.#referrers(request, target);
-    }
-  }
-
-  #target(address: PathAddress): Target | undefined {
-    const repository = this.#registry.upstreams.resolve(address);
-    if (!repository) return undefined;
-    this.#registry.upstreams.check(repository);
+    const { address } = request;
     // distribution-spec, "Registry Proxying": a proxy that used `ns` says so.
-    return { repository, headers: address.namespace === undefined ? {} : { 'OCI-Namespace': address.namespace } };
+    const headers: Answer['headers'] = address.namespace === undefined ? {} : { 'OCI-Namespace': address.namespace };
+    const target: Target = { repository, address, visitor, headers };
+    if (request.kind === 'upload') return this.#uploads.answer(request, target, message);
+    if (READ_METHODS.includes(message.method ?? '')) return this.#read.answer(request, target, message);
+    if (request.kind === 'manifest' && message.method === 'PUT') {
+      return this.#manage.putManifest(request, target, message);
+    }
+    return this.#manage.delete(request as RequestOf<'manifest' | 'blob'>, target);
   }
 
-  async #manifest(request: RequestOf<'manifest'>, target: Target, message: IncomingMessage): Promise<Answer> {
-    const depth = message.method === 'HEAD' ? 'head' : 'whole';
-    const manifest = await this.#registry.manifests.get(target.repository, request.reference, depth);
-    const etag = `"${manifest.digest}"`;
-    const headers = {
-      ...target.headers,
-      ...cacheHeaders(manifest.outcome, manifest.ageMs),
-      'Docker-Content-Digest': manifest.digest,
-      ETag: etag,
-    };
-    if (isUnchanged(message, etag)) return { status: 304, headers, outcome: manifest.outcome };
-    return {
-      status: 200,
-      headers: { ...headers, 'Content-Type': manifest.mediaType, 'Content-Length': manifest.sizeBytes },
-      outcome: manifest.outcome,
-      ...(manifest.bytes && depth === 'whole' ? { body: manifest.bytes } : {}),
-    };
-  }
-
-  async #blob(request: RequestOf<'blob'>, target: Target, message: IncomingMessage): Promise<Answer> {
-    const { digest } = request;
-    const validators = blobHeaders(digest);
-    // That the client has it already is only worth saying to who may have it.
-    if (isUnchanged(message, validators.ETag)) return this.#headBlob(request, target, message);
-    const ifRange = message.headers['if-range'];
-    const range = ifRange === undefined || ifRange === validators.ETag ? message.headers.range : undefined;
-    const specs = parseRange(range);
-    const blob = await this.#registry.blobs.open(target.repository, digest, firstOffset(specs));
-    const headers = { ...target.headers, ...cacheHeaders(blob.outcome, blob.ageMs, blob.isShared), ...validators };
-    return blobAnswer(blob, specs, headers);
-  }
-
-  async #headBlob(request: RequestOf<'blob'>, target: Target, message: IncomingMessage): Promise<Answer> {
-    const { digest } = request;
-    const { sizeBytes, outcome, ageMs } = await this.#registry.blobs.head(target.repository, digest);
-    const headers = { ...target.headers, ...cacheHeaders(outcome, ageMs), ...blobHeaders(digest) };
-    if (isUnchanged(message, blobHeaders(digest).ETag)) return { status: 304, headers, outcome };
-    const length = sizeBytes === undefined ? {} : { 'Content-Length': sizeBytes };
-    return { status: 200, headers: { ...headers, 'Content-Type': BLOB_CONTENT_TYPE, ...length }, outcome };
-  }
-
-  async #tags(request: RequestOf<'tags'>, target: Target): Promise<Answer> {
-    const { path, namespace } = request.address;
-    const { entries, outcome, ageMs } = await this.#registry.listings.tags(target.repository);
-    const page = pageOf(
-      entries,
-      request.page,
-      `/v2/${path}/tags/list`,
-      namespace === undefined ? {} : { ns: namespace },
-    );
-    const headers = { ...target.headers, ...cacheHeaders(outcome, ageMs), ...(page.link ? { Link: page.link } : {}) };
-    return { ...jsonAnswer({ name: path, tags: page.entries }, headers), outcome };
-  }
-
-  async #referrers(request: RequestOf<'referrers'>, target: Target): Promise<Answer> {
-    const { artifactType } = request;
-    const { entries, outcome, ageMs } = await this.#registry.listings.referrers(target.repository, request.digest);
-    const manifests = artifactType ? entries.filter((entry) => entry.artifactType === artifactType) : entries;
-    const headers = {
-      ...target.headers,
-      ...cacheHeaders(outcome, ageMs),
-      ...(artifactType ? { 'OCI-Filters-Applied': 'artifactType' } : {}),
-    };
-    return { ...jsonAnswer({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }, headers, OCI_INDEX), outcome };
-  }
-
-  /** Docker's catalog of what is here: names in full, or within the namespace that is asked about. */
-  async #catalog(request: RequestOf<'catalog'>): Promise<Answer> {
-    const { page, namespace } = request;
+  /** Docker's catalog of what is here and the visitor may pull: names in full, or within the namespace that is asked about. */
+  async #catalog({ page, namespace }: RequestOf<'catalog'>, visitor: Visitor): Promise<Answer> {
     const limit = page.limit ?? CATALOG_LIMIT;
     const registry = namespace === undefined ? undefined : this.#registry.upstreams.canonicalName(namespace);
     const prefix = registry === undefined ? '' : `${registry}/`;
-    const names = await this.#registry.listings.repositories({
-      prefix,
-      after: page.after === undefined ? '' : `${prefix}${page.after}`,
-      limit: limit + 1,
-    });
+    const names = await this.#registry.listings.repositories(
+      { prefix, after: page.after === undefined ? '' : `${prefix}${page.after}`, limit: limit + 1 },
+      (name) => visitor.may('pull', name),
+    );
     const repositories = names.slice(0, limit).map((name) => name.slice(prefix.length));
     const last = repositories.at(-1);
     const others: Record<string, string> = namespace === undefined ? {} : { ns: namespace };
@@ -181,17 +107,18 @@ export class DistributionApi {
   }
 }
 
-function blobHeaders(digest: Digest): { 'Docker-Content-Digest': Digest; 'Accept-Ranges': string; ETag: string } {
-  return { 'Docker-Content-Digest': digest, 'Accept-Ranges': 'bytes', ETag: `"${digest}"` };
-}
-
-function jsonAnswer(value: object, headers: Answer['headers'], contentType = 'application/json'): Answer {
-  const body = Buffer.from(JSON.stringify(value));
-  return { status: 200, headers: { 'Content-Type': contentType, 'Content-Length': body.length, ...headers }, body };
-}
-
-function isUnchanged(message: IncomingMessage, etag: string): boolean {
-  const header = message.headers['if-none-match'];
-  if (header === undefined) return false;
-  return header.trim() === '*' || header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
+function methodsOf(request: Exclude<DistributionRequest, { kind: 'problem' }>): readonly string[] {
+  switch (request.kind) {
+    case 'manifest':
+      return [...READ_METHODS, 'PUT', 'DELETE'];
+    case 'blob':
+      return [...READ_METHODS, 'DELETE'];
+    case 'upload':
+      return request.id === undefined ? ['POST'] : [...READ_METHODS, 'PATCH', 'PUT', 'DELETE'];
+    case 'ping':
+    case 'catalog':
+    case 'tags':
+    case 'referrers':
+      return READ_METHODS;
+  }
 }

@@ -27,5 +27,10 @@ export function pageOf(
 
 /** A relative Link to the next page: absolute ones break behind proxies, and clients refuse other hosts. */
 export function nextLink(path: string, parameters: Readonly<Record<string, string>>): string {
-  return `<${path}?${new URLSearchParams(parameters).toString()}>; rel="next"`;
+  return linkTo(`${path}?${new URLSearchParams(parameters).toString()}`);
+}
+
+/** RFC 8288 3.3. @param path with its query */
+export function linkTo(path: string): string {
+  return `<${path}>; rel="next"`;
 }

@@ -1,9 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { sleep } from '../util/sleep.ts';
 import { errorJson } from './error-answer.ts';
+import { IDLE_MS, KEEP_ALIVE_MS, MAX_HEADER_BYTES } from './http-limits.ts';
+import { createTlsServer, type TlsIdentity, type TlsServer } from './tls-server.ts';
 
 /** Where a listener listens; port 0 takes any free one. */
 export interface ListenAddress {
@@ -12,38 +13,33 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+/** Over HTTP/2 both are made to behave as over HTTP/1.1. */
 export type RequestListener = (message: IncomingMessage, response: ServerResponse) => void;
 
-/** Certificate and key in PEM. */
-export interface TlsIdentity {
-  readonly cert: string;
-  readonly key: string;
-}
-
-/** Enough for tokens and long digests lists, little enough for a flood of connections. */
-const MAX_HEADER_BYTES = 32 * 1024;
-/** A connection on which nothing moves for this long is closed: slow clients move, dead ones do not. */
-const IDLE_MS = 5 * 60_000;
-/** Longer than the idle time of common load balancers, so that they close first. */
-const KEEP_ALIVE_MS = 75_000;
 const CLOSE_CHECK_MS = 50;
 /** Requests that wait for their turn on one connection: each may hold a file open. No registry client pipelines. */
 const MAX_PIPELINED = 16;
 
 /** One open port. Disposing it lets running answers end first, as long as {@link drain} allowed. */
 export class Listener implements AsyncDisposable {
-  readonly #server: Server;
+  readonly #server: Server | TlsServer;
+  readonly #connections = new Set<Socket>();
 
-  private constructor(server: Server) {
+  private constructor(server: Server | TlsServer) {
     this.#server = server;
+    server.on('connection', (socket: Socket) => {
+      this.#connections.add(socket);
+      socket.once('close', () => this.#connections.delete(socket));
+    });
   }
 
   /** @throws the system's error, when the address cannot be listened on */
   static async open(address: ListenAddress, listener: RequestListener, tls?: TlsIdentity): Promise<Listener> {
-    const options = {
+    const limits = {
       maxHeaderSize: MAX_HEADER_BYTES,
       keepAliveTimeout: KEEP_ALIVE_MS,
-      requestTimeout: 60_000,
+      // A body may take as long as it moves: a large layer over a slow line.
+      requestTimeout: 0,
       headersTimeout: 30_000,
       noDelay: true,
     };
@@ -56,13 +52,14 @@ export class Listener implements AsyncDisposable {
       if (count > MAX_PIPELINED) socket.destroy();
       else listener(message, response);
     };
-    const server = tls ? createTlsServer({ ...options, ...tls }, tracked) : createServer(options, tracked);
+    const server = tls ? createTlsServer(tls, limits, tracked) : createServer(limits, tracked);
     server.timeout = IDLE_MS;
-    server.on('clientError', (error, socket) => {
+    server.on('clientError', (error: Error, socket: Duplex) => {
       // In the middle of an answer, an error's text would pass for content.
       if (answering.get(socket)) socket.destroy();
       else refuse(error, socket);
     });
+    const opened = new Listener(server);
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(address.port, address.host, () => {
@@ -70,7 +67,7 @@ export class Listener implements AsyncDisposable {
         resolve();
       });
     });
-    return new Listener(server);
+    return opened;
   }
 
   /** The address that clients use, `host:port`. */
@@ -79,25 +76,25 @@ export class Listener implements AsyncDisposable {
     return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
   }
 
-  /** Takes new certificates for connections from now on. */
+  /** Takes new certificates for connections from now on. Whether clients need one stays as it was. */
   replaceIdentity(identity: TlsIdentity): void {
-    if ('setSecureContext' in this.#server && typeof this.#server.setSecureContext === 'function') {
-      this.#server.setSecureContext(identity);
-    }
+    if ('setSecureContext' in this.#server) this.#server.setSecureContext(identity);
   }
 
   /** Takes no more connections and lets running answers end, for so long; what is left is cut off. */
   async drain(limitMs: number): Promise<void> {
+    // Over HTTP/2 this also asks clients for no more requests, and ends each connection with its last answer.
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     const done = new AbortController();
     void closed.then(() => done.abort());
     const deadline = Date.now() + limitMs;
     while (!done.signal.aborted && Date.now() < deadline) {
-      // A kept-alive connection whose answer has ended meanwhile.
+      // A kept-alive connection whose answer has ended meanwhile, and one that was made for later.
       this.#server.closeIdleConnections();
+      for (const socket of this.#connections) if (socket.bytesRead === 0) socket.destroy();
       await sleep(CLOSE_CHECK_MS, done.signal);
     }
-    this.#server.closeAllConnections();
+    for (const socket of this.#connections) socket.destroy();
     await closed;
   }
 

@@ -217,6 +217,119 @@ export interface NoteIndex {
   removePin(pattern: string): Promise<boolean>;
 }
 
+/** Something that happened to a repository; the log that replication and webhooks read by cursor. */
+export interface RegistryEvent {
+  /** Ever greater, never given twice. */
+  readonly sequence: number;
+  readonly atMs: number;
+  /**
+   * `push`: a client pushed a manifest. `fill`: a manifest came from an upstream. `tag`: a tag points at another manifest
+   * than before, or is new. `untag`: a tag was deleted. `delete`: a manifest was deleted. `blob`: a client pushed or
+   * mounted a blob.
+   */
+  readonly kind: 'push' | 'fill' | 'tag' | 'untag' | 'delete' | 'blob';
+  readonly repository: string;
+  /** Of `untag`: what the tag pointed at. */
+  readonly digest: Digest;
+  /** Of `push`: the tag that it came by, the first of several. */
+  readonly tag: string | undefined;
+  readonly mediaType: string | undefined;
+  readonly sizeBytes: number | undefined;
+  /** What the tag pointed at before. */
+  readonly previous: Digest | undefined;
+  /** Who did it: a principal's name; undefined for an upstream's doing. */
+  readonly actor: string | undefined;
+  /** The site where it happened first and its number there, if it arrived by replication. */
+  readonly origin: { readonly site: string; readonly sequence: number } | undefined;
+}
+
+/** Who causes a change, for the event log. */
+export interface Cause {
+  readonly actor: string | undefined;
+  readonly origin?: RegistryEvent['origin'];
+}
+
+/** What went with a manifest that was deleted. */
+export interface ManifestDeletion {
+  /** Tags that pointed at it, in byte order. */
+  readonly tags: readonly string[];
+  /** The manifest, then those that went with it. */
+  readonly manifests: readonly Digest[];
+  /** What no repository has any more. */
+  readonly doomed: readonly DoomedContent[];
+}
+
+/** What became of a blob that was to be deleted. `listed`: a manifest of the repository needs it, and it stays. */
+export interface BlobDeletion {
+  readonly outcome: 'deleted' | 'listed' | 'unknown';
+  /** What no repository has any more. */
+  readonly doomed: readonly DoomedContent[];
+}
+
+/** Changes by clients that push. Each is one transaction with its events. */
+interface PushIndex {
+  /**
+   * Like {@link ManifestIndex.putManifest}, if all of `required` is stored and belongs to the repository; what the record
+   * lists as a manifest must be one there. @returns what is missing: then nothing changed
+   */
+  pushManifest(record: ManifestRecord, required: readonly Digest[], cause: Cause): Promise<readonly Digest[]>;
+  /** A blob's bytes are in the store now, by a push to this repository. A loose one counts as used at that time. */
+  pushBlob(blob: { repository: string; digest: Digest; sizeBytes: number; atMs: number }, cause: Cause): Promise<void>;
+  /**
+   * Makes a stored blob part of this repository. @param blob.from a repository that has it; undefined: any
+   * @returns false if it is not stored, or not there
+   */
+  mountBlob(
+    blob: { repository: string; digest: Digest; from: string | undefined; atMs: number },
+    cause: Cause,
+  ): Promise<boolean>;
+  /** The tag goes; what it pointed at stays. False if there was none. */
+  deleteTag(repository: string, tag: string, cause: Cause): Promise<boolean>;
+  /**
+   * A manifest leaves its repository with its tags, even if an index still lists it. With it go the manifests below it
+   * (listed by it, or referrers) that have no tag and that nothing else there has; blobs stay, loose, as if used now.
+   * @returns undefined if there was none
+   */
+  deleteManifest(repository: string, digest: Digest, cause: Cause): Promise<ManifestDeletion | undefined>;
+  /** A blob leaves the repository, unless a manifest there lists it, or it is one. */
+  deleteBlob(repository: string, digest: Digest): Promise<BlobDeletion>;
+}
+
+/** What clients that push look up. */
+export interface PushedIndex {
+  /** Stored manifests of the repository whose subject it is, in byte order of digests, those after `after`. */
+  listReferrers(query: { repository: string; subject: Digest; after?: string; limit: number }): Promise<ManifestRow[]>;
+  /** Tags of the repository in byte order, those after `after`. */
+  listTagRows(query: { repository: string; after?: string; limit: number }): Promise<TagTarget[]>;
+}
+
+/** What a tag points at. */
+export interface TagTarget {
+  readonly tag: string;
+  readonly digest: Digest;
+  /** When it began to point there. */
+  readonly movedAtMs: number;
+  /** When that manifest, or one that it lists, was last pulled; undefined: not yet. */
+  readonly usedAtMs: number | undefined;
+}
+
+/** The event log. */
+interface EventIndex {
+  /** Those after that number, in order, so many at most. */
+  readEvents(after: number, limit: number): Promise<RegistryEvent[]>;
+  /** The number of the newest event ever written, 0 at first. */
+  lastEvent(): Promise<number>;
+  /**
+   * Forgets the oldest events, up to the first that is not older than that, so many at most. @returns how many went:
+   * fewer than `limit` is all
+   */
+  trimEvents(upTo: { beforeMs: number }, limit: number): Promise<number>;
+  /** Puts these in the place of the log, for an index that is built anew: new ones get numbers above them and `last`. */
+  restoreEvents(events: readonly RegistryEvent[], last: number): Promise<void>;
+  /** Calls back soon after events were written; perhaps once for several. */
+  onEvents(listener: () => void): Disposable;
+}
+
 /** The index of what the store holds, and of what belongs where. Errors are {@link MetadataError}. */
 export interface MetadataIndex
   extends ManifestIndex,
@@ -227,4 +340,7 @@ export interface MetadataIndex
     DoomedIndex,
     UpkeepIndex,
     NoteIndex,
+    PushIndex,
+    PushedIndex,
+    EventIndex,
     AsyncDisposable {}

@@ -12,9 +12,13 @@ const HEX_LENGTH: Record<DigestAlgorithm, number> = { sha256: 64, sha512: 128 };
 export function parseDigest(text: string): Digest | undefined {
   const colon = text.indexOf(':');
   const algorithm = text.slice(0, colon);
-  if (algorithm !== 'sha256' && algorithm !== 'sha512') return undefined;
+  if (!isDigestAlgorithm(algorithm)) return undefined;
   const hex = text.slice(colon + 1);
   return hex.length === HEX_LENGTH[algorithm] && /^[0-9a-f]+$/.test(hex) ? (text as Digest) : undefined;
+}
+
+export function isDigestAlgorithm(text: string): text is DigestAlgorithm {
+  return text === 'sha256' || text === 'sha512';
 }
 
 /** The digest of bytes that are in memory; for files see the content store's hashing. */

@@ -1,7 +1,6 @@
-import { LRUCache } from 'lru-cache';
 import { ContentError } from '../content/content-error.ts';
-import type { ContentFile, ContentStore } from '../content/content-store.ts';
-import type { BlobRow, MetadataIndex } from '../metadata/metadata-index.ts';
+import type { ContentStore } from '../content/content-store.ts';
+import type { MetadataIndex } from '../metadata/metadata-index.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/repository.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
@@ -11,36 +10,29 @@ import { CodedError } from '../util/coded-error.ts';
 import type { KeyedLock } from '../util/keyed-lock.ts';
 import { SingleFlight } from '../util/single-flight.ts';
 import type { Fills } from './fill/fills.ts';
+import type { HotManifests } from './hot-manifests.ts';
 import { type BlobReading, MendedBlob } from './mended-blob.ts';
 import { NotFoundCache } from './not-found-cache.ts';
+import type { BlobInfo, OpenBlob } from './open-blob.ts';
 import type { Outcome } from './outcome.ts';
+import { HostedBlobs } from './pushing/hosted-blobs.ts';
+import type { HostedRules } from './pushing/hosted-rules.ts';
+import type { WantedBlobs } from './pushing/wanted-blobs.ts';
 import { RegistryError, toRegistryError } from './registry-error.ts';
 import type { DiskBudget } from './space/disk-budget.ts';
 import { Reservation } from './space/reservation.ts';
-import type { Finding, LostContent } from './upkeep/lost-content.ts';
+import { ageOf, StoredBlobs } from './stored-blobs.ts';
+import type { LostContent } from './upkeep/lost-content.ts';
 import type { Upstreams } from './upstreams.ts';
-
-/** A blob that is open for reading, stored or still coming in. */
-export interface OpenBlob extends AsyncDisposable {
-  readonly digest: Digest;
-  /** Undefined when the upstream does not tell before the end. */
-  readonly sizeBytes: number | undefined;
-  readonly outcome: Outcome;
-  /** It shares a download that another request had started. */
-  readonly isShared: boolean;
-  /** Time since it was stored; 0 while it comes in. */
-  readonly ageMs: number;
-  /** At least one byte from that offset on, as soon as it is there; 0 at the end. */
-  read(buffer: Uint8Array, positionBytes: number): Promise<number>;
-}
-
-/** What a HEAD tells of a blob. */
-export type BlobInfo = Pick<OpenBlob, 'digest' | 'sizeBytes' | 'outcome' | 'ageMs'>;
 
 export interface BlobsOptions {
   readonly store: ContentStore;
   readonly index: MetadataIndex;
   readonly upstreams: Upstreams;
+  readonly rules: HostedRules;
+  readonly hot: HotManifests;
+  /** Of hosted repositories: what clients were told to be there. */
+  readonly wanted: WantedBlobs;
   readonly fills: Fills;
   readonly lost: LostContent;
   readonly budget: DiskBudget;
@@ -50,20 +42,19 @@ export interface BlobsOptions {
   readonly notFoundForMs: number;
 }
 
-const MAX_CHECKED = 100_000;
-
 /** Blobs of repositories: from the store, or by a fill. All errors are RegistryErrors. */
 export class Blobs {
   readonly #options: BlobsOptions;
   readonly #notFound: NotFoundCache;
   readonly #confirmations = new SingleFlight<number | undefined>();
-  readonly #checks = new SingleFlight<Finding>();
-  /** When files had been written to that were found intact nevertheless. */
-  readonly #checked = new LRUCache<Digest, number>({ max: MAX_CHECKED });
+  readonly #stored: StoredBlobs;
+  readonly #hosted: HostedBlobs;
 
   constructor(options: BlobsOptions) {
     this.#options = options;
     this.#notFound = new NotFoundCache(options.notFoundForMs);
+    this.#stored = new StoredBlobs(options);
+    this.#hosted = new HostedBlobs({ ...options, stored: this.#stored });
   }
 
   /**
@@ -72,6 +63,7 @@ export class Blobs {
    */
   async open(repository: Repository, digest: Digest, positionBytes = 0): Promise<OpenBlob> {
     try {
+      if (this.#options.upstreams.isHosted(repository)) return await this.#hosted.open(repository, digest);
       for (;;) {
         const blob =
           (await this.#openStored(repository, digest)) ?? (await this.#openFill(repository, digest, positionBytes));
@@ -85,11 +77,12 @@ export class Blobs {
   /** What is known of a blob, without fetching it. */
   async head(repository: Repository, digest: Digest): Promise<BlobInfo> {
     try {
-      const { index, fills } = this.#options;
+      const { index, fills, upstreams } = this.#options;
+      if (upstreams.isHosted(repository)) return await this.#hosted.head(repository, digest);
       const row = await index.findBlob(repository.name, digest);
       if (row.isStored && row.belongs) {
         index.noteUse({ repository: repository.name, digest, atMs: Date.now() });
-        return { digest, sizeBytes: row.sizeBytes, outcome: 'hit', ageMs: ageOf(row.storedAtMs) };
+        return { digest, sizeBytes: row.sizeBytes, outcome: 'hit', ageMs: ageOf(row) };
       }
       const filling = row.belongs ? fills.find(digest)?.sizeBytes : undefined;
       const sizeBytes = filling ?? (await this.#confirm(repository, digest));
@@ -130,53 +123,12 @@ export class Blobs {
   }
 
   async #openStored(repository: Repository, digest: Digest): Promise<OpenBlob | undefined> {
-    const { index } = this.#options;
-    const row = await index.findBlob(repository.name, digest);
+    const row = await this.#options.index.findBlob(repository.name, digest);
     if (!row.isStored) return undefined;
     if (!row.belongs) await this.#confirm(repository, digest);
-    const file = await this.#openFile(digest, row);
-    if (!file) return undefined;
-    index.noteUse({ repository: repository.name, digest, atMs: Date.now() });
-    const reading = new MendedBlob(
-      file,
-      () => file.sizeBytes,
-      (failure, position) => this.#reopen(repository, digest, failure, position),
+    return this.#stored.open(repository, digest, row, (failure, position) =>
+      this.#reopen(repository, digest, failure, position),
     );
-    return {
-      digest,
-      sizeBytes: file.sizeBytes,
-      outcome: 'hit',
-      isShared: false,
-      ageMs: ageOf(row.storedAtMs),
-      read: (buffer, position) => reading.read(buffer, position),
-      [Symbol.asyncDispose]: () => reading[Symbol.asyncDispose](),
-    };
-  }
-
-  /** Undefined when it was evicted or is lost, which the index knows afterwards. */
-  async #openFile(digest: Digest, { sizeBytes, storedAtMs }: BlobRow): Promise<ContentFile | undefined> {
-    let file: ContentFile | undefined;
-    try {
-      file = await this.#options.store.open(digest);
-      if (file && file.sizeBytes === sizeBytes && (await this.#isUntouched(digest, file, storedAtMs))) return file;
-      await file?.[Symbol.asyncDispose]();
-      await this.#options.lost.examine(digest, 'serving');
-      return undefined;
-    } catch (error) {
-      await file?.[Symbol.asyncDispose]();
-      // A disk that refuses for another reason than the file must not make us try for ever.
-      if ((await this.#options.lost.examine(digest, 'serving')) === 'intact') throw error;
-      return undefined;
-    }
-  }
-
-  /** A file that somebody wrote to after it was stored is hashed before it is served: once, for it may be a restored backup. */
-  async #isUntouched(digest: Digest, file: ContentFile, storedAtMs = 0): Promise<boolean> {
-    const { modifiedAtMs = 0 } = file;
-    if (modifiedAtMs <= storedAtMs || modifiedAtMs <= (this.#checked.get(digest) ?? 0)) return true;
-    const isIntact = (await this.#checks.run(digest, () => this.#options.lost.examine(digest, 'serving'))) === 'intact';
-    if (isIntact) this.#checked.set(digest, modifiedAtMs);
-    return isIntact;
   }
 
   /** Undefined when the fill ended before it could be joined. */
@@ -231,7 +183,7 @@ export class Blobs {
     const wish = { sizeBytes, positionBytes, purpose: 'miss' as const };
     for (;;) {
       const row = await index.findBlob(repository.name, digest);
-      const file = row.isStored ? await this.#openFile(digest, row) : undefined;
+      const file = row.isStored ? await this.#stored.openFile(digest, row) : undefined;
       if (file) return file;
       const joined = await fills.join(digest, source, wish);
       if (joined) return joined.reader;
@@ -288,8 +240,4 @@ function outcomeOf(isHit: boolean, isKept: boolean): Outcome {
 
 function unknownBlob(repository: Repository, digest: Digest): RegistryError {
   return new RegistryError('BLOB_UNKNOWN', `${repository.name} has no blob ${digest}`);
-}
-
-function ageOf(storedAtMs: number | undefined): number {
-  return storedAtMs === undefined ? 0 : Math.max(0, Date.now() - storedAtMs);
 }

@@ -38,4 +38,8 @@ export class HotManifests {
   set(digest: Digest, bytes: Uint8Array): void {
     this.#bytes.set(digest, bytes);
   }
+
+  forget(digest: Digest): void {
+    this.#bytes.delete(digest);
+  }
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { MetadataIndex } from '../metadata/metadata-index.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -14,31 +15,34 @@ import type { Manifests } from './manifests.ts';
 import type { Outcome } from './outcome.ts';
 import { Patience } from './patience.ts';
 import { RegistryError, toRegistryError } from './registry-error.ts';
+import type { ReferrerDescriptor, ReferrersQuery, StoredReferrers } from './stored-referrers.ts';
 import type { Upstreams } from './upstreams.ts';
-
-/** One entry of a referrers list: a descriptor, kept with whatever fields it has. */
-export interface ReferrerDescriptor {
-  readonly artifactType?: string;
-  readonly [field: string]: unknown;
-}
 
 /** A list, and how it was come by. */
 export interface Listing<Entry> {
   readonly entries: readonly Entry[];
   readonly outcome: Outcome;
   readonly ageMs: number;
+  /** The last entry's name, if there are more behind it. */
+  readonly next?: string | undefined;
 }
 
 export interface ListingsOptions {
   readonly index: MetadataIndex;
   readonly upstreams: Upstreams;
   readonly manifests: Manifests;
+  readonly stored: StoredReferrers;
   readonly telemetry: Telemetry;
 }
 
+/** Names that are looked at before others have their turn. */
+const REPOSITORIES = 1_000;
 const MAX_STRANGERS_BYTES = 4 * 1024 * 1024;
 
-/** Tags and referrers as the upstream lists them, kept for when it is away. All errors are RegistryErrors. */
+/**
+ * Tags and referrers: of hosted repositories from the index, of others as their upstream lists them, kept for when it is
+ * away. All errors are RegistryErrors.
+ */
 export class Listings {
   readonly #options: ListingsOptions;
   readonly #patience = new Patience();
@@ -53,36 +57,98 @@ export class Listings {
     this.#options = options;
   }
 
-  /** All tags in byte order; those that are cached when the upstream never told them and is away. */
+  /** All tags in byte order: those that the upstream tells, and those that are here and stay without it. */
   async tags(repository: Repository): Promise<Listing<string>> {
     const { index, upstreams, telemetry } = this.#options;
+    if (upstreams.isHosted(repository)) return this.#hostedTags(repository);
+    const known = await index.listTags(repository.name);
+    const { rules } = upstreams.get(repository.registry);
+    const staysWithout = rules.tags(repository).onUpstreamDelete === 'keep';
     try {
-      return await this.#cached(repository, { key: 'tags' }, async (options) => {
+      const listing = await this.#cached(repository, { key: 'tags' }, async (options) => {
         const tags = await upstreams.get(repository.registry).upstream.listTags(repository.path, options);
-        return [...new Set(tags)].filter(isTag).sort();
+        return tags.filter(isTag);
       });
+      return { ...listing, entries: [...new Set([...listing.entries, ...(staysWithout ? known : [])])].sort() };
     } catch (error) {
-      const known = await index.listTags(repository.name);
       const isGone = error instanceof UpstreamError && error.code === 'NOT_FOUND';
-      if (known.length === 0 || isGone) throw toRegistryError(error, 'NAME_UNKNOWN');
+      if (known.length === 0 || (isGone && !staysWithout)) throw toRegistryError(error, 'NAME_UNKNOWN');
       telemetry.staleServed({ repository: repository.name, reference: 'tags', error });
       return { entries: known, outcome: 'stale', ageMs: 0 };
     }
   }
 
-  /** Descriptors of all manifests whose subject is this digest (distribution-spec, "Listing Referrers"). */
-  async referrers(repository: Repository, subject: Digest): Promise<Listing<ReferrerDescriptor>> {
+  /**
+   * Descriptors of manifests whose subject is this digest (distribution-spec, "Listing Referrers"): those that the upstream
+   * lists, which come all at once, and those that are here.
+   */
+  async referrers(
+    repository: Repository,
+    subject: Digest,
+    query: ReferrersQuery,
+  ): Promise<Listing<ReferrerDescriptor>> {
+    const { upstreams, stored } = this.#options;
     try {
-      const list = { key: `referrers ${subject}`, about: subject };
-      return await this.#cached(repository, list, (options) => this.#fetchReferrers(repository, subject, options));
+      if (upstreams.isHosted(repository)) {
+        return { ...(await stored.page(repository.name, subject, query)), outcome: 'hit', ageMs: 0 };
+      }
+      const here = await stored.page(repository.name, subject, { ...query, after: undefined, limit: undefined });
+      const listed = await this.#listedReferrers(repository, subject, here.entries);
+      const isListed = new Set(listed.entries.map(({ digest }) => digest));
+      const all = [...listed.entries, ...here.entries.filter(({ digest }) => !isListed.has(digest))];
+      const { artifactType } = query;
+      const entries = artifactType === undefined ? all : all.filter((entry) => entry.artifactType === artifactType);
+      return { ...listed, entries };
     } catch (error) {
       throw toRegistryError(error, 'NAME_UNKNOWN');
     }
   }
 
-  /** Names of repositories that hold something, in byte order. */
-  async repositories(page: { prefix?: string; after?: string; limit: number }): Promise<string[]> {
-    return this.#options.index.listRepositories(page);
+  /** Names of repositories that hold something and are wanted, in byte order. */
+  async repositories(
+    { prefix, after, limit }: { prefix: string; after: string; limit: number },
+    isWanted: (name: string) => boolean,
+  ): Promise<string[]> {
+    const wanted: string[] = [];
+    let last = after;
+    while (wanted.length < limit) {
+      const names = await this.#options.index.listRepositories({ prefix, after: last, limit: REPOSITORIES });
+      wanted.push(...names.filter(isWanted));
+      last = names.at(-1) ?? '';
+      if (names.length < REPOSITORIES) break;
+      await nextTurn();
+    }
+    return wanted.slice(0, limit);
+  }
+
+  async #hostedTags(repository: Repository): Promise<Listing<string>> {
+    const { index } = this.#options;
+    try {
+      const entries = await index.listTags(repository.name);
+      // Names in byte order: its own comes before those that only begin with it.
+      const [first] =
+        entries.length > 0 ? [repository.name] : await index.listRepositories({ prefix: repository.name, limit: 1 });
+      if (first === repository.name) return { entries, outcome: 'hit', ageMs: 0 };
+    } catch (error) {
+      throw toRegistryError(error, 'NAME_UNKNOWN');
+    }
+    throw new RegistryError('NAME_UNKNOWN', `there is no repository ${repository.name} here`);
+  }
+
+  /** What the upstream lists; nothing if it never told and is away, and something is here. */
+  async #listedReferrers(
+    repository: Repository,
+    subject: Digest,
+    here: readonly unknown[],
+  ): Promise<Listing<ReferrerDescriptor>> {
+    const list = { key: `referrers ${subject}`, about: subject };
+    try {
+      return await this.#cached(repository, list, (options) => this.#fetchReferrers(repository, subject, options));
+    } catch (error) {
+      if (here.length === 0) throw error;
+      this.#options.telemetry.staleServed({ repository: repository.name, reference: list.key, error });
+      return { entries: [], outcome: 'stale', ageMs: 0 };
+    }
   }
 
   async #fetchReferrers(

@@ -13,6 +13,7 @@ import type { ManifestShelf } from './manifest-shelf.ts';
 import { NotFoundCache } from './not-found-cache.ts';
 import type { Outcome } from './outcome.ts';
 import { Patience } from './patience.ts';
+import { HostedManifests } from './pushing/hosted-manifests.ts';
 import { RegistryError, toRegistryError } from './registry-error.ts';
 import type { TagRules } from './rules.ts';
 import type { SeenTags } from './seen-tags.ts';
@@ -42,12 +43,14 @@ const REFRESH_MS = 60_000;
 export class Manifests {
   readonly #options: ManifestsOptions;
   readonly #notFound: NotFoundCache;
+  readonly #hosted: HostedManifests;
   readonly #patience = new Patience();
   readonly #validations = new SingleFlight<ManifestAnswer>();
 
   constructor(options: ManifestsOptions) {
     this.#options = options;
     this.#notFound = new NotFoundCache(options.notFoundForMs);
+    this.#hosted = new HostedManifests(options);
   }
 
   /** A HEAD is a use too: a client that has the image asks for no more. */
@@ -58,10 +61,7 @@ export class Manifests {
     purpose: Purpose = 'miss',
   ): Promise<ManifestAnswer> {
     try {
-      const answer =
-        reference.kind === 'tag'
-          ? await this.#byTag(repository, reference.tag, depth, purpose)
-          : await this.#byDigest(repository, reference.digest, depth, purpose);
+      const answer = await this.#find(repository, reference, depth, purpose);
       this.#options.index.noteUse({ repository: repository.name, digest: answer.digest, atMs: Date.now() });
       return answer;
     } catch (error) {
@@ -88,6 +88,13 @@ export class Manifests {
       if (!isNotFound(error)) throw this.#translated(error, repository, { kind: 'tag', tag });
       return { before: row?.digest, now: undefined };
     }
+  }
+
+  #find(repository: Repository, reference: Reference, depth: ManifestDepth, purpose: Purpose): Promise<ManifestAnswer> {
+    if (this.#options.upstreams.isHosted(repository)) return this.#hosted.get(repository, reference, depth);
+    return reference.kind === 'tag'
+      ? this.#byTag(repository, reference.tag, depth, purpose)
+      : this.#byDigest(repository, reference.digest, depth, purpose);
   }
 
   async #byDigest(

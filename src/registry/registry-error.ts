@@ -12,6 +12,19 @@ import { CodedError } from '../util/coded-error.ts';
  * - `UPSTREAM_UNAVAILABLE` it is out of order, or held back after failures
  * - `UPSTREAM_TIMEOUT` it does not answer in time
  * - `STORE_FAILED` our own disk or index
+ * - `CONTENT_LOST` it was pushed here and is no longer here: nobody else could give it
+ * - `MANIFEST_INVALID`, `DIGEST_INVALID`, `SIZE_INVALID` what was pushed is not what it says it is
+ * - `MANIFEST_TOO_LARGE` a manifest beyond the limit
+ * - `MANIFEST_BLOB_UNKNOWN` a manifest names content that its repository does not have
+ * - `TAG_IMMUTABLE` the tag is one that never moves or goes
+ * - `UPLOAD_UNKNOWN` there is no such upload, or it is another client's
+ * - `UPLOAD_INVALID` the client's bytes are not those it announced, or stopped coming
+ * - `UPLOAD_BUSY` another request writes to the same upload
+ * - `RANGE_INVALID` the bytes are not those that come next
+ * - `TOO_MANY_UPLOADS` so many were begun that no more may be
+ * - `NO_ROOM` the disk has none for it
+ * - `DELETES_OFF` nothing may be deleted in that repository
+ * - `CONTENT_IN_USE` something else needs what was to be deleted
  */
 export type RegistryErrorCode =
   | 'NAME_UNKNOWN'
@@ -22,21 +35,39 @@ export type RegistryErrorCode =
   | 'UPSTREAM_FAILED'
   | 'UPSTREAM_UNAVAILABLE'
   | 'UPSTREAM_TIMEOUT'
-  | 'STORE_FAILED';
+  | 'STORE_FAILED'
+  | 'CONTENT_LOST'
+  | 'MANIFEST_INVALID'
+  | 'DIGEST_INVALID'
+  | 'SIZE_INVALID'
+  | 'MANIFEST_TOO_LARGE'
+  | 'MANIFEST_BLOB_UNKNOWN'
+  | 'TAG_IMMUTABLE'
+  | 'UPLOAD_UNKNOWN'
+  | 'UPLOAD_INVALID'
+  | 'UPLOAD_BUSY'
+  | 'RANGE_INVALID'
+  | 'TOO_MANY_UPLOADS'
+  | 'NO_ROOM'
+  | 'DELETES_OFF'
+  | 'CONTENT_IN_USE';
 
 /** The one error that leaves registry/. */
 export class RegistryError extends CodedError {
   declare readonly code: RegistryErrorCode;
   /** When it makes sense to ask again. */
   readonly retryAfterMs: number | undefined;
+  /** What it is about, one by one, for programs. */
+  readonly details: readonly object[];
 
   constructor(
     code: RegistryErrorCode,
     message: string,
-    options: { retryAfterMs?: number | undefined; cause?: unknown } = {},
+    options: { retryAfterMs?: number | undefined; details?: readonly object[]; cause?: unknown } = {},
   ) {
     super(code, message, { cause: options.cause });
     this.retryAfterMs = options.retryAfterMs;
+    this.details = options.details ?? [];
   }
 }
 

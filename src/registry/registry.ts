@@ -3,6 +3,7 @@ import type { MetadataIndex } from '../metadata/metadata-index.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { KeyedLock } from '../util/keyed-lock.ts';
 import { Blobs } from './blobs.ts';
+import type { EventOutlet } from './events/event-outlet.ts';
 import { Fills } from './fill/fills.ts';
 import { HotManifests } from './hot-manifests.ts';
 import { Listings } from './listings.ts';
@@ -14,10 +15,16 @@ import { Purging } from './operations/purging.ts';
 import { Refreshing } from './operations/refreshing.ts';
 import { RegistryOperations } from './operations/registry-operations.ts';
 import { Status } from './operations/status.ts';
+import { HostedRules, type HostedRuleOptions } from './pushing/hosted-rules.ts';
+import { Pushes } from './pushing/pushes.ts';
+import { RetentionSchedule } from './pushing/retention-schedule.ts';
+import { Retention } from './pushing/retention.ts';
+import { WantedBlobs } from './pushing/wanted-blobs.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { SeenTags } from './seen-tags.ts';
 import type { SpaceLimits } from './space/room.ts';
 import { createSpace, type Space } from './space/space.ts';
+import { StoredReferrers } from './stored-referrers.ts';
 import { Garbage } from './upkeep/garbage.ts';
 import { Healing } from './upkeep/healing.ts';
 import { Housekeeping } from './upkeep/housekeeping.ts';
@@ -34,6 +41,8 @@ export interface RegistryOptions {
   readonly index: MetadataIndex;
   readonly upstreams: Upstreams;
   readonly telemetry: Telemetry;
+  /** Who tells others what happens here. */
+  readonly events: Pick<EventOutlet, 'status'>;
   readonly site: string;
   readonly version: string;
   /** What the store may take up. */
@@ -42,6 +51,13 @@ export interface RegistryOptions {
   readonly pins: readonly string[];
   /** Namespaces that nobody could give us again. */
   readonly hosted: readonly string[];
+  /** The first that matches a hosted repository counts. */
+  readonly hostedRules: readonly HostedRuleOptions[];
+  /** When retention runs: a cron expression of five fields, in the host's time zone. */
+  readonly retentionSchedule: string;
+  readonly uploads: { readonly expireMs: number };
+  /** The largest manifest that is taken from clients. */
+  readonly manifestLimitBytes: number;
   readonly scrub: { readonly everyMs: number; readonly bytesPerSecond: number };
   readonly warm: readonly WarmPlan[];
   /** Fetch an image's layers as soon as its manifest is fetched. */
@@ -60,6 +76,7 @@ export class Registry implements AsyncDisposable {
   readonly manifests: Manifests;
   readonly blobs: Blobs;
   readonly listings: Listings;
+  readonly pushes: Pushes;
   readonly operations: Operations;
   readonly #telemetry: Telemetry;
   readonly #warmPlans: readonly WarmPlan[];
@@ -71,7 +88,10 @@ export class Registry implements AsyncDisposable {
   readonly #housekeeping: Housekeeping;
   readonly #warmer: Warmer;
   readonly #status: Status;
+  readonly #retention: Retention;
+  readonly #retentionAt: string;
   #warmSchedule: WarmSchedule | undefined;
+  #retentionSchedule: RetentionSchedule | undefined;
 
   constructor(options: RegistryOptions) {
     const { store, index, upstreams, telemetry, notFoundForMs, site, version } = options;
@@ -79,6 +99,7 @@ export class Registry implements AsyncDisposable {
     this.upstreams = upstreams;
     this.#telemetry = telemetry;
     this.#warmPlans = options.warm;
+    this.#retentionAt = options.retentionSchedule;
     this.#space = createSpace({
       ...options,
       locks,
@@ -88,13 +109,16 @@ export class Registry implements AsyncDisposable {
     const { budget, removal, pins, eviction } = this.#space;
     const shared = { store, index, budget, locks, telemetry };
     const lost = new LostContent(shared);
+    const rules = new HostedRules(options.hostedRules);
+    const wanted = new WantedBlobs();
+    const hot = new HotManifests(store, options.hotManifestBytes);
     this.#fills = new Fills({
       ...shared,
       lost,
       connections: options.fillConnections,
       maxExtraConnections: options.maxExtraConnections,
     });
-    this.blobs = new Blobs({ ...shared, upstreams, lost, fills: this.#fills, notFoundForMs });
+    this.blobs = new Blobs({ ...shared, upstreams, rules, hot, wanted, lost, fills: this.#fills, notFoundForMs });
     this.#readAhead = new ReadAhead(this.blobs, upstreams, telemetry);
     const seen = new SeenTags();
     const shelf = new ManifestShelf({
@@ -102,20 +126,37 @@ export class Registry implements AsyncDisposable {
       upstreams,
       lost,
       seen,
-      hot: new HotManifests(store, options.hotManifestBytes),
+      hot,
       onFetched: (repository, manifest) => {
         if (options.readAhead) this.#readAhead.add(repository, manifest);
       },
     });
     this.manifests = new Manifests({ index, upstreams, telemetry, notFoundForMs, seen, shelf });
-    this.listings = new Listings({ index, upstreams, manifests: this.manifests, telemetry });
+    const stored = new StoredReferrers({ index, hot });
+    this.listings = new Listings({ index, upstreams, manifests: this.manifests, stored, telemetry });
+    this.pushes = new Pushes({
+      ...shared,
+      upstreams,
+      rules,
+      lost,
+      hot,
+      seen,
+      removal,
+      fills: this.#fills,
+      wanted,
+      expireMs: options.uploads.expireMs,
+      manifestLimitBytes: options.manifestLimitBytes,
+    });
     this.#reconciliation = new Reconciliation({ ...shared, upstreams, removal, blobs: this.blobs });
     const healing = new Healing({ index, upstreams, telemetry, shelf, blobs: this.blobs });
     this.#scrub = new Scrub({ index, lost, healing, telemetry, ...options.scrub });
-    const garbage = new Garbage({ store, index, budget, removal, pins });
-    this.#housekeeping = new Housekeeping({ budget, eviction, garbage, removal, telemetry });
+    const { uploads, deletion } = this.pushes;
+    const garbage = new Garbage({ store, index, budget, removal, pins, uploads, wanted });
+    this.#housekeeping = new Housekeeping({ budget, eviction, garbage, removal, uploads, telemetry });
+    this.#retention = new Retention({ index, rules, deletion, hosted: options.hosted });
     this.#warmer = new Warmer({ upstreams, telemetry, manifests: this.manifests, blobs: this.blobs });
     this.#status = new Status({
+      events: options.events,
       site,
       version,
       index,
@@ -134,6 +175,7 @@ export class Registry implements AsyncDisposable {
       eviction,
       removal,
       garbage,
+      retention: this.#retention,
       status: this.#status,
       purging: new Purging({ index, upstreams, removal, pins }),
       refreshing: new Refreshing(this.manifests, index, upstreams),
@@ -146,6 +188,7 @@ export class Registry implements AsyncDisposable {
   /** Looks at what an earlier run left. To be called before anything is served. */
   async prepare(): Promise<void> {
     await this.#space.pins.load();
+    await this.pushes.uploads.prepare();
     await this.#reconciliation.prepare();
   }
 
@@ -155,6 +198,7 @@ export class Registry implements AsyncDisposable {
     this.#housekeeping.start();
     this.#scrub.start();
     this.#warmSchedule = new WarmSchedule(this.#warmPlans, this.#warmer, this.#telemetry);
+    this.#retentionSchedule = new RetentionSchedule(this.#retentionAt, this.#retention, this.#telemetry);
     const { metrics } = this.#telemetry;
     metrics.observeDisk(() => this.#status.figures());
   }
@@ -164,11 +208,13 @@ export class Registry implements AsyncDisposable {
     const inBackground = [
       this.#reconciliation,
       this.#warmSchedule,
+      this.#retentionSchedule,
       this.#scrub,
       this.#housekeeping,
       this.#space.eviction,
     ];
     const stopping = inBackground.map(async (part) => part?.[Symbol.asyncDispose]());
+    await this.pushes[Symbol.asyncDispose]();
     // What waits for a download in the background ends with the downloads.
     await this.#fills[Symbol.asyncDispose]();
     // What waits for an upstream that does not answer ends with its connections.

@@ -29,6 +29,15 @@ export class SeenTags {
     this.#tags.set(key, tags.set(tag, Date.now()));
   }
 
+  /** The tag was deleted: whatever was told of it before counts no more. */
+  forget(repository: string, tag: string): void {
+    const key = `${repository}:${tag}`;
+    const digest = this.#digests.get(key);
+    if (digest !== undefined) this.#tags.get(`${repository}@${digest}`)?.delete(tag);
+    this.#digests.delete(key);
+    this.#answers.delete(key);
+  }
+
   /** What was answered to a HEAD for the tag. */
   tell(repository: string, tag: string, answer: ManifestAnswer): void {
     this.#answers.set(`${repository}:${tag}`, { answer, atMs: Date.now() });

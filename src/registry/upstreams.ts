@@ -38,14 +38,17 @@ export interface Address {
   readonly namespace: string | undefined;
 }
 
-/** The upstreams by name: the closed world that requests can reach. */
+/** The upstreams by name, and the namespaces that are pushed here: the closed world that requests can reach. */
 export class Upstreams implements AsyncDisposable {
   readonly #sites: ReadonlyMap<string, UpstreamSite>;
   readonly #defaultName: string | undefined;
+  readonly #hosted: ReadonlySet<string>;
 
-  constructor(sites: Iterable<UpstreamSite>, defaultName: string | undefined) {
+  /** @param hosted namespaces of repositories that have no upstream */
+  constructor(sites: Iterable<UpstreamSite>, defaultName: string | undefined, hosted: readonly string[] = []) {
     this.#sites = new Map([...sites].map((site) => [site.upstream.name, site]));
     this.#defaultName = defaultName;
+    this.#hosted = new Set(hosted);
   }
 
   /** @throws RegistryError NAME_UNKNOWN for a registry that is not configured */
@@ -66,8 +69,14 @@ export class Upstreams implements AsyncDisposable {
 
   /** @throws RegistryError DENIED for a repository that may not be pulled, NAME_UNKNOWN */
   check(repository: Repository): void {
+    if (this.isHosted(repository)) return;
     const refusal = this.get(repository.registry).rules.refusal(repository);
     if (refusal !== undefined) throw new RegistryError('DENIED', refusal);
+  }
+
+  /** Is it pushed here, so that no upstream has it? */
+  isHosted({ registry }: Pick<Repository, 'registry'>): boolean {
+    return this.#hosted.has(registry);
   }
 
   /** Is this the name of a configured registry? */
@@ -81,8 +90,8 @@ export class Upstreams implements AsyncDisposable {
   }
 
   /**
-   * Which repository a request means: by namespace, else by a registry's name that leads the path, else at the default
-   * upstream. Undefined when the rest of the path is no repository name.
+   * Which repository a request means: by namespace, else by a registry's name that leads the path, else by a hosted
+   * namespace that leads it, else at the default upstream. Undefined when the rest of the path is no repository name.
    * @throws RegistryError NAME_UNKNOWN for a namespace that is not configured
    */
   resolve(address: Address): Repository | undefined {
@@ -98,13 +107,16 @@ export class Upstreams implements AsyncDisposable {
       return repositoryAt(canonicalRegistry(leading), address.path.slice(slash + 1));
     }
     if (!isRepositoryPath(address.path)) return undefined;
+    if (leading !== undefined && this.#hosted.has(leading)) {
+      return makeRepository(leading, address.path.slice(slash + 1));
+    }
     if (this.#defaultName === undefined) {
       throw new RegistryError('NAME_UNKNOWN', `"${address.path}" names no registry that is mirrored here`);
     }
     return repositoryAt(this.#defaultName, address.path);
   }
 
-  /** The repository of a name in full, such as the index has it; undefined if its registry is not configured. */
+  /** The repository of a name in full, such as the index has it; undefined if it has no upstream here. */
   repositoryNamed(name: string): Repository | undefined {
     const slash = name.indexOf('/');
     const [registry, path] = [name.slice(0, slash), name.slice(slash + 1)];

@@ -13,6 +13,13 @@ export interface DiskFigures {
   readonly totalBytes: number;
 }
 
+/** How far behind a webhook is. */
+export interface WebhookFigures {
+  readonly name: string;
+  readonly pendingEvents: number;
+  readonly pendingSinceMs?: number;
+}
+
 /** Every metric of the program, by the name that /metrics shows. Label values come from small, known sets. */
 export class Metrics {
   readonly registry = new Registry();
@@ -104,7 +111,7 @@ export class Metrics {
   });
   readonly removedBytes = new Counter({
     name: 'entrepot_removed_bytes_total',
-    help: 'Bytes removed from the store, by cause (evicted, purged, garbage)',
+    help: 'Bytes removed from the store, by cause (evicted, purged, garbage, deleted)',
     labelNames: ['cause'] as const,
     registers: [this.registry],
   });
@@ -141,6 +148,40 @@ export class Metrics {
     name: 'entrepot_warmed_images_total',
     help: 'Images fetched ahead of time, by result (fresh, failed)',
     labelNames: ['result'] as const,
+    registers: [this.registry],
+  });
+  readonly webhookDeliveries = new Counter({
+    name: 'entrepot_webhook_deliveries_total',
+    help: 'Attempts to tell a webhook of an event, by result (delivered, failed: comes again, refused: given up)',
+    labelNames: ['webhook', 'result'] as const,
+    registers: [this.registry],
+  });
+  readonly webhookLostEvents = new Counter({
+    name: 'entrepot_webhook_lost_events_total',
+    help: 'Events that left the log before the webhook could be told of them',
+    labelNames: ['webhook'] as const,
+    registers: [this.registry],
+  });
+  readonly pushes = new Counter({
+    name: 'entrepot_pushes_total',
+    help: 'What clients pushed, by kind and result (blob: stored, known; mount, manifest: stored)',
+    labelNames: ['kind', 'result'] as const,
+    registers: [this.registry],
+  });
+  readonly pushedBytes = new Counter({
+    name: 'entrepot_pushed_bytes_total',
+    help: 'Bytes of blobs and manifests received from clients that push',
+    registers: [this.registry],
+  });
+  readonly uploads = new Gauge({
+    name: 'entrepot_uploads',
+    help: 'Uploads that were begun and are not finished, cancelled or expired',
+    registers: [this.registry],
+  });
+  readonly deletions = new Counter({
+    name: 'entrepot_deletions_total',
+    help: 'Tags, manifests and blobs that were deleted, by cause (client, retention)',
+    labelNames: ['cause'] as const,
     registers: [this.registry],
   });
   constructor(site: string) {
@@ -182,5 +223,31 @@ export class Metrics {
       },
     });
     for (const metric of [blobs, bytes]) this.registry.registerMetric(metric);
+  }
+
+  /** Adds the figures of webhooks, which are read when somebody looks. */
+  observeWebhooks(read: () => Promise<readonly WebhookFigures[]>): void {
+    const pending = new Gauge({
+      name: 'entrepot_webhook_pending_events',
+      help: 'Events that the webhook was not told of yet',
+      labelNames: ['webhook'] as const,
+      registers: [],
+      async collect() {
+        for (const { name, pendingEvents } of await read()) this.set({ webhook: name }, pendingEvents);
+      },
+    });
+    const lag = new Gauge({
+      name: 'entrepot_webhook_lag_seconds',
+      help: 'Age of the oldest event that the webhook was not told of yet, 0 if there is none',
+      labelNames: ['webhook'] as const,
+      registers: [],
+      async collect() {
+        const nowMs = Date.now();
+        for (const { name, pendingSinceMs } of await read()) {
+          this.set({ webhook: name }, Math.max(0, nowMs - (pendingSinceMs ?? nowMs)) / 1000);
+        }
+      },
+    });
+    for (const metric of [pending, lag]) this.registry.registerMetric(metric);
   }
 }

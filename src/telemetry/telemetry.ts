@@ -19,6 +19,8 @@ export interface RequestEvent {
   readonly reference: string | undefined;
   /** The client's address. */
   readonly client: string | undefined;
+  /** Who it was; undefined: nobody was let in. */
+  readonly principal?: string | undefined;
   readonly status: number;
   readonly outcome: string | undefined;
   /** Content bytes sent. */
@@ -39,6 +41,16 @@ export interface AdminEvent {
   readonly seconds: number;
   /** Why it failed or was refused. */
   readonly failure: unknown;
+}
+
+/** An event of the log on its way to a webhook. */
+export interface WebhookEvent {
+  readonly webhook: string;
+  readonly kind: string;
+  readonly sequence: number;
+  readonly repository: string;
+  /** How often it was tried, this time included. */
+  readonly attempts: number;
 }
 
 /** Outcomes that needed nothing of an upstream before the answer could begin. */
@@ -171,7 +183,7 @@ export class Telemetry {
   }
 
   /** Files left the store. */
-  contentRemoved(event: { blobs: number; bytes: number; cause: 'evicted' | 'purged' | 'garbage' }): void {
+  contentRemoved(event: { blobs: number; bytes: number; cause: 'evicted' | 'purged' | 'garbage' | 'deleted' }): void {
     this.metrics.removedBytes.inc({ cause: event.cause }, event.bytes);
     this.log.debug(event, 'content removed');
   }
@@ -214,6 +226,89 @@ export class Telemetry {
     this.metrics.warmed.inc({ result: error === undefined ? 'fresh' : 'failed' });
     if (error === undefined) this.log.info(rest, 'image warmed');
     else this.log.warn({ ...rest, ...describeError(error) }, 'image could not be warmed');
+  }
+
+  /** A webhook was told of an event. */
+  eventDelivered(event: WebhookEvent): void {
+    this.metrics.webhookDeliveries.inc({ webhook: event.webhook, result: 'delivered' });
+    if (event.attempts === 1) this.log.debug(event, 'event delivered');
+    else this.log.info(event, 'event delivered after failures');
+  }
+
+  /** A webhook could not be told of an event now: it is tried again. */
+  eventNotDelivered(event: WebhookEvent & { retryMs: number; error: unknown }): void {
+    const { error, ...rest } = event;
+    this.metrics.webhookDeliveries.inc({ webhook: event.webhook, result: 'failed' });
+    const line = { ...rest, ...describeError(error) };
+    // While a receiver is down there would be a line for each attempt of each event.
+    if (event.attempts === 1) this.log.warn(line, 'event not delivered: it will be tried again');
+    else this.log.debug(line, 'event not delivered: it will be tried again');
+  }
+
+  /** A receiver refused an event so often that it is not told of it any more. */
+  eventRefused(event: WebhookEvent & { error: unknown }): void {
+    const { error, ...rest } = event;
+    this.metrics.webhookDeliveries.inc({ webhook: event.webhook, result: 'refused' });
+    this.log.error({ ...rest, ...describeError(error) }, 'event refused: the webhook is not told of it');
+  }
+
+  /** Events left the log before a webhook was told of them. @param event.isExact otherwise so many at most */
+  eventsLost(event: { webhook: string; events: number; isExact: boolean }): void {
+    this.metrics.webhookLostEvents.inc({ webhook: event.webhook }, event.events);
+    this.log.warn(event, 'events are too old to be kept: the webhook was not told of them');
+  }
+
+  /** So many uploads are not finished. */
+  uploadsCounted(count: number): void {
+    this.metrics.uploads.set(count);
+  }
+
+  /** Bytes of an upload came. */
+  uploadReceived(bytes: number): void {
+    this.metrics.pushedBytes.inc(bytes);
+  }
+
+  /** A client pushed a blob. @param event.isNew its bytes were not here before */
+  blobPushed(event: {
+    repository: string;
+    digest: string;
+    sizeBytes: number;
+    actor: string | undefined;
+    isNew: boolean;
+  }): void {
+    this.metrics.pushes.inc({ kind: 'blob', result: event.isNew ? 'stored' : 'known' });
+    this.log.info(event, 'blob pushed');
+  }
+
+  /** A blob that was here became part of another repository. */
+  blobMounted(event: { repository: string; digest: string; from: string; actor: string | undefined }): void {
+    this.metrics.pushes.inc({ kind: 'mount', result: 'stored' });
+    this.log.info(event, 'blob mounted');
+  }
+
+  /** A client pushed a manifest. */
+  manifestPushed(event: {
+    repository: string;
+    digest: string;
+    tags: readonly string[];
+    sizeBytes: number;
+    actor: string | undefined;
+  }): void {
+    this.metrics.pushes.inc({ kind: 'manifest', result: 'stored' });
+    this.metrics.pushedBytes.inc(event.sizeBytes);
+    this.log.info(event, 'manifest pushed');
+  }
+
+  /** A client deleted a tag, a manifest or a blob. */
+  contentDeleted(event: { repository: string; reference: string; actor: string | undefined }): void {
+    this.metrics.deletions.inc({ cause: 'client' });
+    this.log.info(event, 'content deleted');
+  }
+
+  /** Retention removed a tag, or an image that had none. */
+  contentExpired(event: { repository: string; tag: string | undefined; digest: string }): void {
+    this.metrics.deletions.inc({ cause: 'retention' });
+    this.log.info(event, 'removed by retention');
   }
 
   /** A cached answer was given because the upstream failed. */

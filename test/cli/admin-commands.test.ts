@@ -41,6 +41,9 @@ describe('status', () => {
       '',
       'DOWNLOAD              REPOSITORY                 RECEIVED            CLIENTS   SINCE',
       'sha256:abababababab   docker.io/library/debian   25 MiB of 100 MiB   3         12 seconds',
+      '',
+      'WEBHOOK   NOT YET TOLD   SINCE      LAST ERROR',
+      'ci        3 events       1 minute   ci.example answered 503',
     ]);
   });
 
@@ -230,6 +233,15 @@ describe('evict', () => {
     expect(await run(admin, 'evict', ...args)).toMatchObject({ exitCode: 2, stdout: '' });
     expect(admin.operations.calls).toEqual([]);
   });
+});
+
+test('retention says what it removed, and how much more of it there was', async () => {
+  await using admin = await startAdmin();
+  const named = ['local/app:v1', expect.stringMatching(/^local\/app@sha256:/), 'and 1500 more'];
+  const what = '2 tags and 1,500 images without a tag of 3 repositories with retention';
+  expect(await linesOf(admin, 'retention')).toEqual([...named, `removed ${what}`]);
+  expect(await linesOf(admin, 'retention', '--dry-run')).toEqual([...named, `would remove ${what}`]);
+  expect(await runJson(admin, 'retention', '--dry-run')).toMatchObject({ isDryRun: true, tags: 2, manifests: 1500 });
 });
 
 test('gc says what it removed', async () => {

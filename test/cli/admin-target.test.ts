@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { startAdmin } from '../support/admin.ts';
+import { makeIdentity } from '../support/identity.ts';
 import { Listener } from '../support/listener.ts';
 import { entrepot, folderOf } from './command.ts';
 
@@ -52,6 +53,18 @@ describe('a command finds the mirror', () => {
       expect(await entrepot(args, folder.path, { ENTREPOT_ADMIN: NOBODY })).toMatchObject({ exitCode: 0 });
     },
   );
+
+  test('by the configuration over TLS, if its certificate is trusted and names that address', async () => {
+    const tls = await makeIdentity();
+    await using admin = await startAdmin({ tls });
+    const text = `admin: {listen: "127.0.0.1:${portOf(admin.url)}", tls: {cert: tls.crt, key: tls.key}}\n`;
+    await using folder = await folderOf({ 'config.yaml': text, 'tls.crt': tls.cert, 'tls.key': tls.key });
+    const trusting = { NODE_EXTRA_CA_CERTS: `${folder.path}/tls.crt` };
+    expect(await entrepot(['pins'], folder.path, trusting)).toMatchObject({ exitCode: 0 });
+    const { exitCode, stderr } = await entrepot(['pins'], folder.path);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('self-signed certificate');
+  });
 
   test('not where the port is left to the system, or the configuration is wrong', async () => {
     await using folder = await folderOf({ 'free.yaml': 'admin: {listen: "127.0.0.1:0"}', 'bad.yaml': 'a: 1' });

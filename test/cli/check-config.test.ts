@@ -15,14 +15,15 @@ describe('check-config', () => {
 
   test('warns of what is not served yet', async () => {
     await using folder = await folderOf({
-      'config.yaml': 'hosted: [local]\npeers: {us: {url: "https://us.example"}}\n',
+      'config.yaml':
+        'peers: {us: {url: "https://us.example"}}\nreplication: [{name: a, repositories: ["**"], to: [us]}]\n',
     });
     const { exitCode, stdout } = await entrepot(['check-config'], folder.path);
     expect(exitCode).toBe(0);
     expect(stdout.split('\n')).toEqual([
       'config.yaml: ok',
-      expect.stringMatching(/^config\.yaml: warning: hosted: this version does not serve it yet/),
       expect.stringMatching(/^config\.yaml: warning: peers: this version does not serve it yet/),
+      expect.stringMatching(/^config\.yaml: warning: replication: this version does not serve it yet/),
       '',
     ]);
   });
@@ -40,22 +41,18 @@ my.yaml:4:7: log.levl: is not a known key; did you mean level?
     );
   });
 
-  test('refuses access rules, which would be ignored', async () => {
-    await using folder = await folderOf({ 'config.yaml': 'access: {policy: []}\n' });
-    const { exitCode, stdout } = await entrepot(['check-config'], folder.path);
-    expect(exitCode).toBe(2);
-    expect(stdout).toMatch(/^config\.yaml: access: this version does not serve it yet, .*; remove it/);
-  });
-
   test('gives the same as JSON', async () => {
-    await using folder = await folderOf({ 'good.yaml': 'hosted: [local]', 'bad.yaml': 'a: 1' });
+    await using folder = await folderOf({
+      'good.yaml': 'peers: {us: {url: "https://us.example"}}',
+      'bad.yaml': 'a: 1',
+    });
     const good = await entrepot(['check-config', '--json', '--config', 'good.yaml'], folder.path);
     expect(good.exitCode).toBe(0);
     expect(JSON.parse(good.stdout)).toEqual({
       file: 'good.yaml',
       ok: true,
       problems: [],
-      warnings: [{ severity: 'warning', key: 'hosted', message: expect.any(String) }],
+      warnings: [{ key: 'peers', message: expect.any(String) }],
     });
     const bad = await entrepot(['check-config', '--json', '--config', 'bad.yaml'], folder.path);
     expect(bad.exitCode).toBe(2);

@@ -1,11 +1,13 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { RegistryEvent } from '../../src/metadata/metadata-index.ts';
 import { ask } from '../faults/support/ask.ts';
 import { digestsOf, pullImage, pullIndex, untilStored } from '../faults/support/built-images.ts';
 import { expectContent, GATEWAY_ERRORS } from '../faults/support/expectations.ts';
 import { administer, imagesOf } from '../faults/support/operator.ts';
 import { fileOf, quarantinedFiles, storedDigests } from '../faults/support/stored-files.ts';
+import { openSqliteFile } from '../metadata/support/open-sqlite-index.ts';
 import { type BuiltImage, type BuiltIndex, buildImage, buildIndex } from '../support/images.ts';
 import { startMirror, type TestMirror } from '../support/mirror.ts';
 import { type Origin, startOrigin } from '../support/origin.ts';
@@ -21,6 +23,7 @@ interface Report {
   readonly repositories: number;
   readonly tags: number;
   readonly pins: number;
+  readonly events: number;
   readonly damaged: readonly string[];
   readonly namelessManifests: number;
   readonly lostTags: readonly string[];
@@ -66,6 +69,12 @@ async function removeIndex(path: string): Promise<void> {
   for (const suffix of ['', '-wal', '-shm']) await rm(join(path, `index.sqlite${suffix}`), { force: true });
 }
 
+/** The event log of an index that nobody has open. */
+async function readLog(path: string): Promise<{ events: RegistryEvent[]; last: number }> {
+  await using index = openSqliteFile(join(path, 'index.sqlite'));
+  return { events: await index.readEvents(0, 100), last: await index.lastEvent() };
+}
+
 /** Makes one byte of a stored file another one. */
 async function damage(path: string, digest: string): Promise<void> {
   const file = fileOf({ path }, digest);
@@ -78,6 +87,7 @@ describe.concurrent('reindex', () => {
   test('--force recovers everything of an index that is whole', async () => {
     await using house = await setWarehouse();
     const { origin, image, index, path } = house;
+    const log = await readLog(path);
     const { exitCode, stdout, stderr } = await house.reindex('--force', '--json');
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     const report = JSON.parse(stdout) as Report;
@@ -87,12 +97,15 @@ describe.concurrent('reindex', () => {
       repositories: 2,
       tags: 2,
       pins: 1,
+      events: log.events.length,
       damaged: [],
       namelessManifests: 0,
       lostTags: [],
       problems: [],
     });
     expect(await readdir(path)).toContain(report.keptAs?.split('/').at(-1));
+    expect(log.events.map(({ kind }) => kind).toSorted()).toEqual(['fill', 'fill', 'fill', 'fill', 'tag', 'tag']);
+    expect(await readLog(path)).toEqual(log);
 
     await origin.stop();
     await using mirror = await house.open();
@@ -113,6 +126,8 @@ describe.concurrent('reindex', () => {
     const { exitCode, stdout } = await house.reindex();
     expect(exitCode).toBe(0);
     expect(stdout).toContain('names unknown of 4 manifests');
+    // Greater than any number that the lost log can have given.
+    expect(await readLog(path)).toEqual({ events: [], last: expect.toSatisfy((last: number) => last > 1e12) });
     await using mirror = await house.open();
     expect(await storedDigests({ path })).toEqual([...digestsOf(image), ...digestsOf(index)].toSorted());
     await pullImage(mirror, APP, 'v1', image);

@@ -81,21 +81,15 @@ describe('serve', () => {
     expect(stderr).toMatch(/^config\.yaml:1:1: a: .*\nconfig\.yaml:2:7: log\.level: .*\n$/);
   });
 
-  test('does not start with access rules that it would ignore', async () => {
-    await using folder = await folderOf({ 'config.yaml': 'access: {policy: []}\nhosted: [local]\n' });
-    const { exitCode, stdout, stderr } = await entrepot(['serve'], folder.path);
-    expect(exitCode).toBe(2);
-    expect(stdout).toBe('');
-    expect(stderr).toMatch(/^config\.yaml: access: this version does not serve it yet.*\n$/);
-  });
-
   test('hands the configuration and its warnings to the server', async () => {
-    await using folder = await folderOf({ 'config.yaml': 'hosted: [local]\n' });
+    await using folder = await folderOf({
+      'config.yaml': 'hosted: [local]\npeers: {us: {url: "https://us.example"}}\n',
+    });
     const start = 'console.log(config.hosted.join(), options.warnings.map(({ key }) => key).join());';
     const child = serveWith({ start }, folder.path);
     const outcome = outcomeOf(child);
     await said(child, 'up');
     child.kill('SIGTERM');
-    expect((await outcome).stdout).toBe('local hosted\nup\nclosing\nclosed\n');
+    expect((await outcome).stdout).toBe('local peers\nup\nclosing\nclosed\n');
   });
 });

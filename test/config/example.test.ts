@@ -20,7 +20,7 @@ async function loadFullExample(wayOfLoggingIn: number): Promise<Config> {
     .replaceAll(COMMENTED_YAML, '$1$2')
     .replaceAll(/\/run\/secrets\/[\w-]+/g, 'secret');
   expect(way).toBe(3);
-  const files = { 'tls.crt': '', 'tls.key': '', secret: 'x'.repeat(32), 'ca.pem': '', htpasswd: '' };
+  const files = { 'tls.crt': '', 'tls.key': '', 'clients.pem': '', secret: 'x'.repeat(32), 'ca.pem': '', htpasswd: '' };
   return await loadText(full, { env: { PROXY_PASSWORD: 'x' }, files });
 }
 
@@ -33,14 +33,25 @@ test('what the example shows commented out is right too', async () => {
   const config = await loadFullExample(0);
   expect(config).toMatchObject({
     site: 'eu-west',
-    server: { tls: expect.anything() },
-    admin: { token: expect.anything() },
-    registry: { listen: { port: 5002 } },
+    server: { tls: { clientCaFile: expect.any(String) } },
+    registry: { listen: { port: 5002 }, tls: expect.anything(), url: new URL('https://registry.example.com') },
+    admin: { tls: expect.anything(), token: expect.anything() },
     storage: { quotaBytes: 100 * 1024 ** 3 },
     hosted: ['local'],
     pins: ['docker.io/library/debian:*'],
     warm: [{ images: ['alpine', 'docker.io/library/debian:12*'], platforms: [], schedule: '0 5 * * *' }],
-    access: { policy: [{ who: 'anonymous' }, { who: 'ci' }] },
+    hostedRules: [{ immutable: ['v*'], deletes: true, sparse: false, retention: { keepLast: 10 } }],
+    access: {
+      policy: [
+        { who: ['ci'] },
+        { who: ['us-east', 'us-west'] },
+        { who: ['authenticated'] },
+        { mayNot: ['pull'] },
+        { who: ['anonymous'] },
+      ],
+      auditFile: expect.stringMatching(/^\/.*\/audit\.log$/),
+    },
+    webhooks: [{ name: 'scanner', timeoutMs: 10_000, token: expect.anything(), secret: expect.anything() }],
     peers: [{ name: 'us-east' }],
     replication: [{ name: 'base-images', bandwidthBytesPerSecond: 50 * 1024 ** 2 }],
   });

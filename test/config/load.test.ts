@@ -24,6 +24,11 @@ describe('without a file', () => {
         fillConnections: 4,
       },
       hosted: [],
+      hostedRules: [],
+      retentionSchedule: '30 3 * * *',
+      uploads: { expireMs: 7 * 86_400_000 },
+      events: { keepMs: 7 * 86_400_000 },
+      webhooks: [],
       pins: [],
       warm: [],
       peers: [],
@@ -64,6 +69,7 @@ test.each([
   '',
   '# nothing\n',
   'server:\nadmin:\nlog:\npull:\nstorage:\nscrub:\npins:\nwarm:\npeers:\nreplication:\naccess:\n',
+  'hosted:\nhostedRules:\nretention:\nuploads:\nevents:\nwebhooks:\n',
 ])('a file of %j gives the defaults', async (text) => {
   const { upstreams, server, scrub, access } = await loadText(text);
   expect(upstreams.map(({ name }) => name)).toEqual(PUBLIC);
@@ -148,13 +154,6 @@ test('files are found beside the configuration', async () => {
 test('the sections of later versions are kept in full', async () => {
   const config = await loadText(
     `
-registry: {listen: 127.0.0.1:5002}
-upstreams: {}
-hosted: [local]
-access:
-  htpasswd: htpasswd
-  policy:
-    - {who: anonymous, may: [pull], in: ["**"]}
 peers:
   us-east: {url: "https://mirror.example.com", credentials: {identityToken: t}}
 replication:
@@ -162,16 +161,8 @@ replication:
   - {name: some, repositories: ["local/*"], tags: ["v1.*"], platforms: [linux/arm64/v8], to: [us-east],
      trigger: {schedule: "0 * * * *"}, as: "eu/{repository}", deletes: true, bandwidth: 50MiB/s}
 `,
-    { files: { htpasswd: '' } },
   );
   expect(config).toMatchObject({
-    registry: { listen: { host: '127.0.0.1', port: 5002 } },
-    upstreams: [],
-    hosted: ['local'],
-    access: {
-      htpasswdFile: expect.stringMatching(/^\/.*\/htpasswd$/),
-      policy: [{ who: 'anonymous', may: ['pull'], in: ['**'] }],
-    },
     peers: [{ name: 'us-east', url: new URL('https://mirror.example.com'), credentials: { type: 'identityToken' } }],
   });
   expect(config.replication).toEqual([

@@ -83,6 +83,25 @@ describe('credentials are refused', () => {
   });
 });
 
+describe('no error about a webhook shows its secrets', () => {
+  test.each([
+    'token: "hunter2 hunter2"',
+    'token: "${hunter2 "',
+    'token: {hunter2: {hunter2: x}}',
+    'tokenFile: two-words',
+    'secret: ["hunter2"]',
+    'secret: {"hunter2": "${UNSET}"}',
+    'secret: "hunter2\\n"',
+    'url: "https://u:hunter2@a"',
+    'url: "https://a/hunter2#x"',
+    'url: hunter2',
+    'url: "ftp://a/?key=hunter2"',
+  ])('%s', async (keys) => {
+    const error = await failureOf(`webhooks: [{name: a, ${keys}}]`, { files: { 'two-words': 'hunter2 hunter2' } });
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toMatch(/hunter2/);
+  });
+});
+
 describe('no error shows a secret', () => {
   test.each([
     'credentials: {username: a, password: *hunter2}',

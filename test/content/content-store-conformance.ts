@@ -53,6 +53,7 @@ export function shareStore(openStore: () => Promise<StoreUnderTest>): StoreUnder
 /** Takes everything out of a store. */
 export async function empty(store: ContentStore): Promise<void> {
   for (const { digest } of await store.interrupted()) await store.discardInterrupted(digest);
+  for (const { id } of await store.listUploads()) await store.discardUpload(id);
   for (const { name } of await store.debris()) await store.removeDebris(name);
   for (const digest of await Array.fromAsync(store.list())) await store.remove(digest);
 }

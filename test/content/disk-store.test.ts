@@ -13,12 +13,14 @@ import { expectBytes } from './support/expect-bytes.ts';
 import { readContent } from './support/read-content.ts';
 import { mountSmallDisk } from './support/tmpfs.ts';
 import { describeUpkeep } from './upkeep-conformance.ts';
+import { describeUploads } from './upload-conformance.ts';
 
 const KIB = 1024;
 
 describeContentStore('the disk store', () => openDiskStore());
 describeIngest('the disk store', () => openDiskStore());
 describePassing('the disk store', () => openDiskStore());
+describeUploads('the disk store', () => openDiskStore());
 describeUpkeep('the disk store', () => openDiskStore());
 
 describe('the disk store, after a crash,', () => {

@@ -1,5 +1,4 @@
-import { readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { Layout } from '../../src/content/disk/layout.ts';
@@ -9,20 +8,11 @@ import { content, ingestAll } from './content-store-conformance.ts';
 import { expectBytes } from './support/expect-bytes.ts';
 import { openDiskStore } from './support/open-disk-store.ts';
 import { readContent } from './support/read-content.ts';
-import { mountSmallDisk } from './support/tmpfs.ts';
+import { fillUp, mountSmallDisk } from './support/tmpfs.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const PIECE = 256 * KIB;
-
-/** Takes the last byte of a disk. */
-async function fillUp(folder: string): Promise<string> {
-  const path = join(folder, 'filler');
-  await writeFile(path, Buffer.alloc(64 * MIB)).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-  });
-  return path;
-}
 
 test('an ingest that the disk has no room for goes on without it, and later with what it had', async () => {
   await using disk = await mountSmallDisk(4 * MIB);
@@ -138,7 +128,14 @@ test('a file that would be larger than the system allows is no room, too', async
   const args = ['-c', command, process.execPath, script, directory.path, String(2 * MIB)];
   await using child = await startProcess('bash', args);
   expect(await child.exited, child.output).toMatchObject({ code: 0 });
-  expect(JSON.parse(child.output)).toEqual({ put: 'STORE_FULL', left: [], write: 'STORE_FULL', isRight: true });
+  expect(JSON.parse(child.output)).toEqual({
+    put: 'STORE_FULL',
+    left: [],
+    write: 'STORE_FULL',
+    isRight: true,
+    append: 'STORE_FULL',
+    arrivedBytes: 0,
+  });
 });
 
 test('an empty store takes next to nothing', async () => {

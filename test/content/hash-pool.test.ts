@@ -124,6 +124,20 @@ describe.each(deaths)('hashing, when a worker %s,', (_, die) => {
     for (const taking of [ingest, passing])
       await expect(taking.verify()).rejects.toMatchObject({ code: 'STORE_FAILED' });
   });
+
+  test('stores an upload all the same, at the latest when it is asked again', async () => {
+    await using opened = await openQuickDiskStore();
+    await using upload = await opened.store.startUpload('local/app');
+    await upload.append([bytes.subarray(0, 3_000_000)]);
+    await die(workers.at(-1));
+    await upload.append([bytes.subarray(3_000_000)]);
+    await die(workers.at(-1));
+    const outcome = await upload.verify(digest).catch((error: unknown) => error);
+    if (outcome !== true) expect(outcome).toMatchObject({ code: 'STORE_FAILED' });
+    expect(await upload.verify(digest)).toBe(true);
+    await upload.commit(digest);
+    expectBytes(await readContent(opened.store, digest), bytes);
+  });
 });
 
 describe('hashing', () => {

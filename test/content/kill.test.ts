@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { DiskStore } from '../../src/content/disk/disk-store.ts';
 import { Layout } from '../../src/content/disk/layout.ts';
+import { namesIn } from '../../src/content/disk/names-in.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { startProcess } from '../support/process.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -100,7 +101,10 @@ test('kill -9 in the middle of storing: what was told as stored is there, and no
     expect(listed).toEqual(expect.arrayContaining(told));
     for (const digest of listed) expect(await store.verify(digest)).toBe('intact');
     for (const { digest } of await store.interrupted()) await store.discardInterrupted(digest);
+    for (const { id } of await store.listUploads()) await store.discardUpload(id);
     for (const { name } of await store.debris()) await store.removeDebris(name);
-    expect(await readdir(new Layout(directory.path).ingests)).toEqual([]);
+    const layout = new Layout(directory.path);
+    expect(await readdir(layout.ingests)).toEqual([]);
+    expect(await namesIn(layout.uploads, 'any')).toEqual([]);
   }
 });

@@ -117,11 +117,19 @@ describe('a method that the mirror does not do', () => {
   test.each([
     ['PUT', 'manifests/v1'],
     ['DELETE', 'manifests/v1'],
+    ['DELETE', `blobs/${NO_DIGEST}`],
+    ['POST', 'blobs/uploads/'],
+    ['GET', 'blobs/uploads/0123'],
+  ])('for anybody: %s of %s is 403', async (method, path) => {
+    expectError(await ask(stage.mirror, `/v2/library/app/${path}`, { method }), 403, 'DENIED');
+  });
+
+  test.each([
     ['POST', 'manifests/v1'],
     ['PATCH', 'manifests/v1'],
-    ['DELETE', `blobs/${NO_DIGEST}`],
     ['PUT', `blobs/${NO_DIGEST}`],
-    ['POST', 'blobs/uploads/'],
+    ['GET', 'blobs/uploads/'],
+    ['POST', 'blobs/uploads/0123'],
     ['POST', 'tags/list'],
     ['DELETE', `referrers/${NO_DIGEST}`],
     ['PROPFIND', 'manifests/v1'],

@@ -93,6 +93,14 @@ describe('the admin API', () => {
       ['collectGarbage', { dryRun: true }],
       expect.objectContaining({ isDryRun: true }),
     ],
+    ['POST', '/retention', undefined, ['retention', { dryRun: false }], expect.objectContaining({ manifests: 1500 })],
+    [
+      'POST',
+      '/retention',
+      { dryRun: true },
+      ['retention', { dryRun: true }],
+      expect.objectContaining({ isDryRun: true }),
+    ],
     [
       'POST',
       '/refresh',

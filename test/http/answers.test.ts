@@ -45,11 +45,42 @@ describe('answerForError', () => {
     ['UPSTREAM_UNAVAILABLE', 503, 'UNKNOWN'],
     ['UPSTREAM_TIMEOUT', 504, 'UNKNOWN'],
     ['STORE_FAILED', 503, 'UNKNOWN'],
+    ['CONTENT_LOST', 503, 'UNKNOWN'],
+    ['MANIFEST_INVALID', 400, 'MANIFEST_INVALID'],
+    ['DIGEST_INVALID', 400, 'DIGEST_INVALID'],
+    ['SIZE_INVALID', 400, 'SIZE_INVALID'],
+    ['MANIFEST_TOO_LARGE', 413, 'SIZE_INVALID'],
+    ['MANIFEST_BLOB_UNKNOWN', 404, 'MANIFEST_BLOB_UNKNOWN'],
+    ['TAG_IMMUTABLE', 403, 'DENIED'],
+    ['UPLOAD_UNKNOWN', 404, 'BLOB_UPLOAD_UNKNOWN'],
+    ['UPLOAD_INVALID', 400, 'BLOB_UPLOAD_INVALID'],
+    ['UPLOAD_BUSY', 409, 'BLOB_UPLOAD_INVALID'],
+    ['RANGE_INVALID', 416, 'BLOB_UPLOAD_INVALID'],
+    ['TOO_MANY_UPLOADS', 429, 'TOOMANYREQUESTS'],
+    ['NO_ROOM', 413, 'DENIED'],
+    ['DELETES_OFF', 405, 'UNSUPPORTED'],
+    ['CONTENT_IN_USE', 405, 'DENIED'],
   ])('answers %s with %i %s', (code, status, told) => {
     const answer = answerForError(new RegistryError(code, 'why "so"'));
     expect(answer).toMatchObject({ status, headers: { 'Content-Type': 'application/json' } });
     expect(answer?.headers['Retry-After']).toBe(undefined);
     expect(bodyOf(answer?.body)).toEqual({ errors: [{ code: told, message: 'why "so"' }] });
+  });
+
+  test('tells each of the details as an error of its own', () => {
+    const details = [{ digest: 'sha256:1' }, { digest: 'sha256:2' }] as const;
+    const answer = answerForError(new RegistryError('MANIFEST_BLOB_UNKNOWN', 'missing', { details }));
+    const error = { code: 'MANIFEST_BLOB_UNKNOWN', message: 'missing' };
+    expect(bodyOf(answer?.body)).toEqual({
+      errors: [
+        { ...error, detail: details[0] },
+        { ...error, detail: details[1] },
+      ],
+    });
+  });
+
+  test('says with 405 what is possible', () => {
+    expect(answerForError(new RegistryError('DELETES_OFF', 'no'))?.headers).toMatchObject({ Allow: 'GET, HEAD' });
   });
 
   test.each([

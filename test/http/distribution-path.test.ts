@@ -24,17 +24,17 @@ describe('parseDistributionPath understands', () => {
     ['/v2/_catalog', { kind: 'catalog', page: everything, namespace: undefined }],
     ['/v2/_catalog?n=5&last=a%2Fb', { kind: 'catalog', page: { limit: 5, after: 'a/b' }, namespace: undefined }],
     ['/v2/_catalog?ns=ghcr.io', { kind: 'catalog', page: everything, namespace: 'ghcr.io' }],
-    ['/v2/library/app/manifests/v1', { kind: 'manifest', address: app, reference: { kind: 'tag', tag: 'v1' } }],
-    ['/v2/app/manifests/v1', { kind: 'manifest', address: at('app'), reference: { kind: 'tag', tag: 'v1' } }],
+    ['/v2/library/app/manifests/v1', manifestOf('library/app', 'v1')],
+    ['/v2/app/manifests/v1', manifestOf('app', 'v1')],
     [
       `/v2/library/app/manifests/${SHA256}`,
-      { kind: 'manifest', address: app, reference: { kind: 'digest', digest: SHA256 } },
+      { kind: 'manifest', address: app, reference: { kind: 'digest', digest: SHA256 }, tags: [] },
     ],
     [
-      `/v2/library/app/manifests/${SHA256.replace(':', '%3A')}`,
-      { kind: 'manifest', address: app, reference: { kind: 'digest', digest: SHA256 } },
+      `/v2/library/app/manifests/${SHA256.replace(':', '%3A')}?tag=v1&tag=v2&tag=v1`,
+      { kind: 'manifest', address: app, reference: { kind: 'digest', digest: SHA256 }, tags: ['v1', 'v2'] },
     ],
-    ['/v2/library%2Fapp/manifests/v1', { kind: 'manifest', address: app, reference: { kind: 'tag', tag: 'v1' } }],
+    ['/v2/library%2Fapp/manifests/v1', manifestOf('library/app', 'v1')],
     [`/v2/library/app/blobs/${SHA256}`, { kind: 'blob', address: app, digest: SHA256 }],
     [`/v2/library/app/blobs/${SHA512}`, { kind: 'blob', address: app, digest: SHA512 }],
     [`/v2/app/blobs/${SHA256}?ns=docker.io`, { kind: 'blob', address: at('app', 'docker.io'), digest: SHA256 }],
@@ -52,15 +52,31 @@ describe('parseDistributionPath understands', () => {
     ['/v2/library/app/tags/list?last=', { kind: 'tags', address: app, page: { limit: undefined, after: '' } }],
     [
       `/v2/library/app/referrers/${SHA256}`,
-      { kind: 'referrers', address: app, digest: SHA256, artifactType: undefined },
+      { kind: 'referrers', address: app, digest: SHA256, artifactType: undefined, page: everything },
     ],
     [
-      `/v2/library/app/referrers/${SHA256}?artifactType=application%2Fspdx%2Bjson`,
-      { kind: 'referrers', address: app, digest: SHA256, artifactType: 'application/spdx+json' },
+      `/v2/library/app/referrers/${SHA256}?artifactType=application%2Fspdx%2Bjson&n=2&last=x`,
+      {
+        kind: 'referrers',
+        address: app,
+        digest: SHA256,
+        artifactType: 'application/spdx+json',
+        page: { limit: 2, after: 'x' },
+      },
     ],
-    ['/v2/library/app/blobs/uploads', { kind: 'upload', address: app }],
-    ['/v2/library/app/blobs/uploads/', { kind: 'upload', address: app }],
-    ['/v2/library/app/blobs/uploads/0123-4567?digest=x', { kind: 'upload', address: app }],
+    ['/v2/library/app/blobs/uploads', uploadOf({})],
+    ['/v2/library/app/blobs/uploads/', uploadOf({})],
+    [`/v2/library/app/blobs/uploads/?digest=${SHA256}`, uploadOf({ digest: SHA256 })],
+    ['/v2/library/app/blobs/uploads/?digest-algorithm=sha512', uploadOf({ algorithm: 'sha512' })],
+    [
+      `/v2/library/app/blobs/uploads/?mount=${SHA256}&from=local%2Fother`,
+      uploadOf({ mount: { digest: SHA256, from: 'local/other' } }),
+    ],
+    [`/v2/library/app/blobs/uploads/?mount=${SHA256}&from=`, uploadOf({ mount: { digest: SHA256, from: undefined } })],
+    ['/v2/library/app/blobs/uploads/0123-4567', uploadOf({ id: '0123-4567' })],
+    [`/v2/library/app/blobs/uploads/0123?digest=${SHA512}`, uploadOf({ id: '0123', digest: SHA512 })],
+    ['/v2/library/app/blobs/uploads/0123/4567', uploadOf({ id: '0123/4567' })],
+    ['/v2/a/blobs/uploads/tags/list', { kind: 'tags', address: at('a/blobs/uploads'), page: everything }],
     ['/v2/manifests/manifests/manifests', manifestOf('manifests', 'manifests')],
     ['/v2/a/manifests/b/manifests/v1', manifestOf('a/manifests/b', 'v1')],
     ['/v2/v2/manifests/v1', manifestOf('v2', 'v1')],
@@ -72,12 +88,18 @@ describe('parseDistributionPath understands', () => {
   });
 
   function manifestOf(path: string, tag: string) {
-    return { kind: 'manifest', address: at(path), reference: { kind: 'tag', tag } };
+    return { kind: 'manifest', address: at(path), reference: { kind: 'tag', tag }, tags: [] };
+  }
+
+  function uploadOf(given: object) {
+    const nothing = { id: undefined, digest: undefined, algorithm: undefined, mount: undefined };
+    return { kind: 'upload', address: app, ...nothing, ...given };
   }
 });
 
 describe('parseDistributionPath refuses', () => {
-  test.each<[string, 400 | 404, string]>([
+  const tooManyTags = Array.from({ length: 101 }, (_, index) => `tag=v${index}`).join('&');
+  test.each<[string, 400 | 404 | 414, string]>([
     ['', 404, 'UNSUPPORTED'],
     ['/', 404, 'UNSUPPORTED'],
     ['/v1/', 404, 'UNSUPPORTED'],
@@ -113,6 +135,14 @@ describe('parseDistributionPath refuses', () => {
     ['/v2/app/tags/list?n=1e3', 400, 'UNSUPPORTED'],
     ['/v2/app/tags/list?n=9999999999', 400, 'UNSUPPORTED'],
     ['/v2/_catalog?n=x', 400, 'UNSUPPORTED'],
+    [`/v2/app/manifests/${SHA256}?${tooManyTags}`, 414, 'UNSUPPORTED'],
+    [`/v2/app/manifests/${SHA256}?tag=.x`, 400, 'MANIFEST_INVALID'],
+    [`/v2/app/manifests/${SHA256}?tag=`, 400, 'MANIFEST_INVALID'],
+    ['/v2/app/blobs/uploads/?digest=x', 400, 'DIGEST_INVALID'],
+    ['/v2/app/blobs/uploads/?digest=', 400, 'DIGEST_INVALID'],
+    ['/v2/app/blobs/uploads/?mount=sha256:x', 400, 'DIGEST_INVALID'],
+    ['/v2/app/blobs/uploads/?digest-algorithm=md5', 400, 'DIGEST_INVALID'],
+    ['/v2/app/blobs/uploads/0123?digest=md5:00', 400, 'DIGEST_INVALID'],
   ])('%s with %i %s', (url, status, code) => {
     expect(parseDistributionPath(url)).toMatchObject({ kind: 'problem', status, code });
   });
@@ -152,7 +182,8 @@ describe('parseDistributionPath, whatever it is given,', () => {
       fc.property(urls, (url) => {
         const request = parseDistributionPath(url);
         expect(kinds.has(request.kind)).toBe(true);
-        if ('digest' in request) expect(request.digest).toMatch(/^sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})$/);
+        if ('digest' in request && request.digest !== undefined)
+          expect(request.digest).toMatch(/^sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})$/);
         if ('address' in request) expect(request.address.path).not.toBe('');
         if (request.kind !== 'problem')
           expect(isDistributionUrl(decodeURIComponent(url.split('?')[0] ?? ''))).toBe(true);

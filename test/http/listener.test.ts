@@ -136,6 +136,17 @@ describe('draining a listener', () => {
     expect(performance.now() - startedAt).toBeLessThan(1000);
   });
 
+  test('closes a connection on which nothing was asked yet', async () => {
+    const listener = await open();
+    const { socket, closed, received } = dial(listener);
+    await once(socket, 'connect');
+    // The server has it as soon as it answers on a later one.
+    await (await fetch(`http://${listener.address}/`)).text();
+    await listener.drain(60_000);
+    await closed;
+    expect(received()).toBe('');
+  });
+
   test('cuts off what is not done when its time is up', async () => {
     const listener = await open((_, response) => void response.write('begin'));
     const { socket, received, closed } = dial(listener);

@@ -16,6 +16,8 @@ test('a backup is a whole index in one file', async () => {
   await using directory = await temporaryDirectory();
   const copy = join(directory.path, 'copy.sqlite');
   await opened.index.putManifest(manifest('m', { tags: ['v1'], references: [reference('layer')] }));
+  const events = await opened.index.readEvents(0, 9);
+  expect(events).toHaveLength(2);
   await opened.index.backup(copy);
   await opened.index.putManifest(manifest('later', { tags: ['v1'] }));
   expect(await readdir(directory.path)).toEqual(['copy.sqlite']);
@@ -26,6 +28,8 @@ test('a backup is a whole index in one file', async () => {
   await using index = openSqliteFile(copy);
   expect(await index.findTag(APP, 'v1')).toMatchObject({ digest: digest('m') });
   expect(await index.usage()).toMatchObject({ blobs: 1 });
+  expect(await index.readEvents(0, 9)).toEqual(events);
+  expect(await index.lastEvent()).toBe(2);
 });
 
 test('a backup that is made while the index is written to is consistent, and holds nobody up', async () => {

@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { MetadataIndex } from '../../src/metadata/metadata-index.ts';
+import type { Digest } from '../../src/oci/digest.ts';
 import type { IndexUnderTest } from './metadata-index-conformance.ts';
 import { digest, manifest, reference } from './support/rows.ts';
 
 const APP = 'docker.io/library/app';
+const ALICE = { actor: 'alice' };
 
 const names = ['s', 'x', 'm', 'n', 'y', 'self', 'b', 'layer'];
 const anyRole = fc.constantFrom('layer', 'manifest', 'subject', 'config');
@@ -14,7 +16,19 @@ const universe = fc.array(
   { minLength: names.length, maxLength: names.length },
 );
 const step = fc.record({
-  act: fc.constantFrom('putManifest', 'putManifest', 'putTagged', 'dropTag', 'putBlob', 'linkBlob', 'dropRoot'),
+  act: fc.constantFrom(
+    'putManifest',
+    'putManifest',
+    'putTagged',
+    'pushManifest',
+    'dropTag',
+    'putBlob',
+    'linkBlob',
+    'dropRoot',
+    'deleteManifest',
+    'deleteManifest',
+    'deleteBlob',
+  ),
   position: fc.nat(names.length - 1),
 });
 
@@ -25,6 +39,12 @@ const HELD_UP_BY_ITS_OWN_LAYER = [
     return name === 'self' ? [refer('layer', 'layer')] : [];
   }),
   ['m', 'self'].map((name) => ({ act: 'putManifest' as const, position: names.indexOf(name) })),
+] satisfies [unknown, unknown];
+
+/** The same, and `self` is deleted: neither `m` nor `layer` has anything but the other above it then. */
+const LEFT_TO_THEMSELVES = [
+  HELD_UP_BY_ITS_OWN_LAYER[0],
+  [...HELD_UP_BY_ITS_OWN_LAYER[1], { act: 'deleteManifest' as const, position: names.indexOf('self') }],
 ] satisfies [unknown, unknown];
 
 /** What every index does (src/metadata/metadata-index.ts) when references run in circles. */
@@ -50,7 +70,7 @@ export function describeCircles(title: string, openIndex: () => Promise<IndexUnd
           const doomed = (await index.listDoomed(100)).map((content) => content.digest);
           expect(doomed.toSorted()).toEqual([...stored, ...doomedBefore].toSorted());
         }),
-        { numRuns: 30, examples: [HELD_UP_BY_ITS_OWN_LAYER] },
+        { numRuns: 30, examples: [HELD_UP_BY_ITS_OWN_LAYER, LEFT_TO_THEMSELVES] },
       );
     });
   });
@@ -63,10 +83,20 @@ function refer<Role extends 'layer' | 'manifest' | 'subject'>(role: Role, name: 
 async function play(index: MetadataIndex, act: string, record: ReturnType<typeof manifest>): Promise<void> {
   const root = { repository: APP, digest: record.digest };
   if (act === 'putManifest' || act === 'putTagged') await index.putManifest(record);
+  else if (act === 'pushManifest') await index.pushManifest(record, [], ALICE);
+  else if (act === 'deleteManifest') await expectDeleted(index, record.digest);
+  else if (act === 'deleteBlob') await index.deleteBlob(APP, record.digest);
   else if (act === 'putBlob') await index.putBlob({ ...record, repositories: [APP] });
   else if (act === 'linkBlob') await index.linkBlob(APP, record.digest);
   else if (act === 'dropTag') await index.dropTag(APP, 'v1');
   else await index.dropRoots([root]);
+}
+
+async function expectDeleted(index: MetadataIndex, deleted: Digest): Promise<void> {
+  const deletion = await index.deleteManifest(APP, deleted, ALICE);
+  for (const gone of deletion?.manifests ?? []) expect(await index.findManifest(APP, gone)).toBe(undefined);
+  const tagged = await index.findTag(APP, 'v1');
+  expect(deletion?.manifests ?? []).not.toContain(tagged?.digest ?? 'no tag');
 }
 
 async function expectAllBelowRoots(index: MetadataIndex): Promise<void> {

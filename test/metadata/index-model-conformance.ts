@@ -1,14 +1,17 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { MetadataIndex, Root } from '../../src/metadata/metadata-index.ts';
+import type { MetadataIndex, RegistryEvent, Root } from '../../src/metadata/metadata-index.ts';
 import type { IndexUnderTest } from './metadata-index-conformance.ts';
-import { IndexModel, type ModelRootRow } from './support/index-model.ts';
+import { IndexModel, type ModelEvent, type ModelRootRow } from './support/index-model.ts';
 import { digest, manifest, reference } from './support/rows.ts';
-import { MANIFESTS, NAMES, UNIVERSE } from './support/universe.ts';
+import { manifestsOf, ODD_UNIVERSE as UNIVERSE } from './support/universe.ts';
 
 const REPOSITORIES = ['docker.io/library/a', 'docker.io/library/b', 'ghcr.io/owner/c'];
 const REGISTRIES = ['docker.io', 'ghcr.io'];
 const TAGS = ['v1', 'v2', 'latest'];
+const NAMES = Object.keys(UNIVERSE);
+const MANIFESTS = manifestsOf(UNIVERSE);
+const ALICE = { actor: 'alice' };
 
 const repository = fc.constantFrom(...REPOSITORIES);
 const name = fc.constantFrom(...NAMES);
@@ -28,6 +31,24 @@ const step = fc.oneof(
     arbitrary: fc.record({ act: fc.constant('putTag'), repository, tag, name: fc.constantFrom(...MANIFESTS) }),
   },
   { weight: 1, arbitrary: fc.record({ act: fc.constant('dropTag'), repository, tag }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      act: fc.constant('pushManifest'),
+      repository,
+      name: fc.constantFrom(...MANIFESTS),
+      tags: fc.subarray(TAGS, { maxLength: 2 }),
+      isSparse: fc.boolean(),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ act: fc.constant('pushBlob'), repository, name }) },
+  { weight: 2, arbitrary: fc.record({ act: fc.constant('mountBlob'), repository, name, from: fc.option(repository) }) },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant('deleteTag'), repository, tag }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ act: fc.constant('deleteManifest'), repository, name: fc.constantFrom(...MANIFESTS) }),
+  },
+  { weight: 2, arbitrary: fc.record({ act: fc.constant('deleteBlob'), repository, name }) },
   { weight: 3, arbitrary: fc.record({ act: fc.constant('putBlob'), repository: fc.option(repository), name }) },
   { weight: 1, arbitrary: fc.record({ act: fc.constant('linkBlob'), repository, name }) },
   { weight: 1, arbitrary: fc.record({ act: fc.constant('removeBlobs'), name }) },
@@ -56,9 +77,19 @@ type Step = {
   tag?: string;
   tags?: string[];
   ageSteps?: number;
+  isSparse?: boolean;
+  from?: string | null;
   registry?: string | null;
   limit?: number;
 };
+
+/** `layer0` and `layer1` come loose together, and the one is above the other, as the subject of `scan`. */
+const LAYER_ABOVE_A_LAYER: Step[] = [
+  { act: 'putBlob', repository: 'docker.io/library/a', name: 'layer1' },
+  { act: 'putManifest', repository: 'docker.io/library/a', name: 'scan', tags: [] },
+  { act: 'putManifest', repository: 'docker.io/library/a', name: 'image0', tags: [] },
+  { act: 'deleteManifest', repository: 'docker.io/library/a', name: 'image0' },
+];
 
 /** What every index does (src/metadata/metadata-index.ts), whatever comes in whatever order. */
 export function describeIndexAgainstModel(title: string, openIndex: () => Promise<IndexUnderTest>): void {
@@ -74,9 +105,10 @@ export function describeIndexAgainstModel(title: string, openIndex: () => Promis
       timeout: 60_000,
     }, async () => {
       await fc.assert(
-        fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), async (steps: Step[]) => {
+        fc.asyncProperty(fc.array<Step>(step, { maxLength: 40, size: 'max' }), async (steps) => {
           await using opened = await openIndex();
           const model = new IndexModel(UNIVERSE);
+          let told = 0;
           for (const [position, one] of steps.entries()) {
             const at = 1_000_000 + position * 1000;
             vi.setSystemTime(at);
@@ -88,6 +120,9 @@ export function describeIndexAgainstModel(title: string, openIndex: () => Promis
               one.act === 'use' ? at - (one.ageSteps ?? 0) * 1000 - position - 1 : at,
             );
             await compare(opened.index, model);
+            const events = await opened.index.readEvents(told, 100);
+            told += events.length;
+            expectEvents(events, model.events.splice(0));
           }
           const index = await opened.reopen();
           await compare(index, model);
@@ -95,7 +130,7 @@ export function describeIndexAgainstModel(title: string, openIndex: () => Promis
             model.oldestRoots(undefined, 1000).map(modelRow),
           );
         }),
-        { numRuns: 15 },
+        { numRuns: 15, examples: [[LAYER_ABOVE_A_LAYER]] },
       );
     });
   });
@@ -124,6 +159,45 @@ async function play(index: MetadataIndex, model: IndexModel, one: Step, at: numb
     case 'dropTag':
       expect(await index.dropTag(where, one.tag ?? '')).toBe(model.dropTag(where, one.tag ?? ''));
       break;
+    case 'pushManifest': {
+      const references = (UNIVERSE[what]?.refers ?? []).map(({ role, name: referred }) => reference(referred, role));
+      const tags = one.tags ?? [];
+      const refers = one.isSparse ? [] : (UNIVERSE[what]?.refers ?? []);
+      const required = [...new Set(refers.flatMap((each) => (each.role === 'subject' ? [] : [each.name])))];
+      const record = manifest(what, { repository: where, sizeBytes, references, tags, atMs: at });
+      const missing = await index.pushManifest(record, required.map(digest), ALICE);
+      expect(missing).toEqual(model.pushManifest(where, what, { tags, required, at }).map(digest));
+      break;
+    }
+    case 'pushBlob':
+      await index.pushBlob({ repository: where, digest: digest(what), sizeBytes, atMs: at }, ALICE);
+      model.pushBlob(where, what, at);
+      break;
+    case 'mountBlob': {
+      const from = one.from ?? undefined;
+      const isMounted = await index.mountBlob({ repository: where, digest: digest(what), from, atMs: at }, ALICE);
+      expect(isMounted).toBe(model.mountBlob(where, what, { from, at }));
+      break;
+    }
+    case 'deleteTag':
+      expect(await index.deleteTag(where, one.tag ?? '', ALICE)).toBe(model.dropTag(where, one.tag ?? ''));
+      break;
+    case 'deleteManifest': {
+      const deletion = await index.deleteManifest(where, digest(what), ALICE);
+      const expected = model.deleteManifest(where, what, at);
+      expect(deletion?.tags).toEqual(expected?.tags);
+      expect(deletion?.manifests[0]).toEqual(expected?.manifests.map(digest)[0]);
+      expect(deletion?.manifests.toSorted()).toEqual(expected?.manifests.map(digest).toSorted());
+      expectDoomed(deletion?.doomed ?? [], expected?.doomed ?? []);
+      break;
+    }
+    case 'deleteBlob': {
+      const deletion = await index.deleteBlob(where, digest(what));
+      const expected = model.deleteBlob(where, what, at);
+      expect(deletion.outcome).toBe(expected.outcome);
+      expectDoomed(deletion.doomed, expected.doomed);
+      break;
+    }
     case 'putBlob':
       await index.putBlob({ digest: digest(what), sizeBytes, repositories: where ? [where] : [], atMs: at });
       model.putBlob(one.repository ?? undefined, what, at);
@@ -185,6 +259,16 @@ function expectDoomed(doomed: readonly { digest: string; sizeBytes: number }[], 
   expect(doomed).toEqual(expect.arrayContaining(expected));
 }
 
+/** What one step has made happen; what goes with a manifest goes in no particular order. */
+function expectEvents(events: readonly RegistryEvent[], expected: readonly ModelEvent[]): void {
+  const row = ({ kind, repository: where, tag: to }: RegistryEvent | ModelEvent, about: string, previous?: string) =>
+    JSON.stringify([kind, where, to, about, previous]);
+  const rows = events.map((one) => row(one, one.digest, one.previous));
+  const expectedRows = expected.map((one) => row(one, digest(one.name), one.previous && digest(one.previous)));
+  expect(rows[0]).toEqual(expectedRows[0]);
+  expect(rows.toSorted()).toEqual(expectedRows.toSorted());
+}
+
 async function compare(index: MetadataIndex, model: IndexModel): Promise<void> {
   for (const where of [...REPOSITORIES, '']) {
     const roots = await index.listRoots({ repository: where, limit: 100 });
@@ -201,6 +285,14 @@ async function compare(index: MetadataIndex, model: IndexModel): Promise<void> {
       const isFound = target !== undefined && model.stored.has(target);
       const row = await index.findTag(where, each);
       expect([each, row?.digest]).toEqual([each, isFound ? digest(target) : undefined]);
+    }
+    const tagRows = await index.listTagRows({ repository: where, limit: 10 });
+    expect(tagRows).toEqual(
+      model.tagRows(where).map(({ name: target, ...row }) => Object.assign(row, { digest: digest(target) })),
+    );
+    for (const each of NAMES) {
+      const referrers = await index.listReferrers({ repository: where, subject: digest(each), limit: 10 });
+      expect(referrers.map((row) => row.digest)).toEqual(model.referrers(where, each).map(digest).toSorted());
     }
     for (const root of roots) {
       const parts = [...model.partsOf(where, NAMES.find((each) => digest(each) === root.digest) ?? '')];

@@ -1,7 +1,9 @@
 import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { RegistryEvent } from '../../src/metadata/metadata-index.ts';
 import { salvage, type Salvage } from '../../src/metadata/sqlite/salvage.ts';
 import { seededBytes } from '../support/bytes.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -23,6 +25,9 @@ test('an intact index is salvaged as a whole', async () => {
   await index.putBlob({ digest: digest('loose'), sizeBytes: 1, repositories: [], atMs: 6 });
   await index.putTag(APP, 'v2', digest('m'), 9);
   await index.putPin('docker.io/**', 7);
+  await index.writeNote('place', '7');
+  const events = await index.readEvents(0, 99);
+  expect(events).toHaveLength(4);
   await index[Symbol.asyncDispose]();
   expect(salvage(file)).toEqual({
     tags: [
@@ -40,6 +45,9 @@ test('an intact index is salvaged as a whole', async () => {
     ],
     blobs: [{ repository: OTHER, digest: digest('b'), usedAtMs: 6 }],
     pins: [{ pattern: 'docker.io/**', atMs: 7 }],
+    notes: [{ key: 'place', value: '7' }],
+    events,
+    lastEvent: 4,
     problems: [],
   });
 });
@@ -58,6 +66,9 @@ test('an index of version 1 is salvaged too', async () => {
     manifests: [{ repository: APP, digest: digest('m'), mediaType, usedAtMs: 5 }],
     blobs: [{ repository: OTHER, digest: digest('b'), usedAtMs: 6 }],
     pins: [],
+    notes: [],
+    events: [],
+    lastEvent: 0,
     problems: [],
   });
 });
@@ -128,7 +139,77 @@ describe('of a damaged index', () => {
     await writeFile(file, bytes);
     const { problems, ...rest } = salvage(file);
     expect(problems).toEqual([expect.stringContaining('nothing of it can be read')]);
-    expect(rest).toEqual({ tags: [], manifests: [], blobs: [], pins: [] });
+    expect(rest).toEqual({
+      tags: [],
+      manifests: [],
+      blobs: [],
+      pins: [],
+      notes: [],
+      events: [],
+      lastEvent: undefined,
+    });
+  });
+});
+
+describe('of an event log', () => {
+  /** The pages of a table of the index, its first one first. */
+  function pagesOf(file: string, table: string): number[] {
+    const database = new Database(file, { readonly: true });
+    try {
+      const pages = database
+        .prepare<[string], number>('SELECT pageno FROM dbstat WHERE name = ? ORDER BY path')
+        .pluck()
+        .all(table);
+      expect(pages.length).toBeGreaterThan(0);
+      return pages;
+    } finally {
+      database.close();
+    }
+  }
+
+  async function writeLog(file: string, events: number): Promise<RegistryEvent[]> {
+    await using index = openSqliteFile(file);
+    for (let number = 0; number < events; number += 1) await index.putManifest(manifest(`m${number}`));
+    return index.readEvents(0, events);
+  }
+
+  async function destroy(file: string, page: number | undefined): Promise<void> {
+    const bytes = await readFile(file);
+    seededBytes(4096, 7).copy(bytes, ((page ?? 0) - 1) * 4096);
+    await writeFile(file, bytes);
+  }
+
+  test('that is damaged the rest is salvaged, in order, and its last number is known', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'index.sqlite');
+    const events = await writeLog(file, 300);
+    await destroy(file, pagesOf(file, 'event').at(5));
+    const salvaged = salvage(file);
+    expect(salvaged.lastEvent).toBe(300);
+    expect(salvaged.problems).toEqual([expect.stringContaining('event')]);
+    expect(salvaged.events.length).toBeGreaterThan(200);
+    expect(salvaged.events.length).toBeLessThan(300);
+    const numbers = new Set(salvaged.events.map(({ sequence }) => sequence));
+    expect(salvaged.events).toEqual(events.filter(({ sequence }) => numbers.has(sequence)));
+  });
+
+  test('whose last number is damaged that is not guessed', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'index.sqlite');
+    const events = await writeLog(file, 10);
+    await destroy(file, pagesOf(file, 'sqlite_sequence')[0]);
+    expect(salvage(file)).toMatchObject({ lastEvent: undefined, events });
+  });
+
+  test('that was trimmed the last number is known', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'index.sqlite');
+    await writeLog(file, 10);
+    {
+      await using index = openSqliteFile(file);
+      expect(await index.trimEvents({ beforeMs: Date.now() }, 99)).toBe(10);
+    }
+    expect(salvage(file)).toMatchObject({ lastEvent: 10, events: [], problems: [] });
   });
 });
 

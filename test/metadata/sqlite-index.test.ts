@@ -8,7 +8,9 @@ import { mountSmallDisk } from '../content/support/tmpfs.ts';
 import { seededBytes } from '../support/bytes.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { describeBlobIndex } from './blob-index-conformance.ts';
+import { describeEventIndex } from './event-index-conformance.ts';
 import { describeManifestIndex } from './metadata-index-conformance.ts';
+import { describePushIndex } from './push-index-conformance.ts';
 import { describeRootIndex } from './root-index-conformance.ts';
 import { openSqliteFile, openSqliteIndex } from './support/open-sqlite-index.ts';
 import { digest, manifest, reference } from './support/rows.ts';
@@ -20,6 +22,8 @@ describeManifestIndex('the SQLite index', openSqliteIndex);
 describeBlobIndex('the SQLite index', openSqliteIndex);
 describeRootIndex('the SQLite index', openSqliteIndex);
 describeUpkeepIndex('the SQLite index', openSqliteIndex);
+describePushIndex('the SQLite index', openSqliteIndex);
+describeEventIndex('the SQLite index', openSqliteIndex);
 
 /** When the content was last used in each repository, as the file says. The index must be closed. */
 function usesIn(file: string): Record<string, number | null> {

@@ -54,6 +54,13 @@ describe('hot manifests', () => {
     ]);
   });
 
+  test('are forgotten on demand', async () => {
+    const hot = new HotManifests(opened.store, MIB);
+    hot.set(digest, bytes);
+    hot.forget(digest);
+    expect(hot.peek(digest)).toBe(undefined);
+  });
+
   test('are served though no memory is given to them', async () => {
     const hot = new HotManifests(opened.store, 0);
     expect(await hot.get(digest, 2000)).toHaveLength(2000);

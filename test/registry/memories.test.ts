@@ -49,6 +49,21 @@ describe('the tags that were seen', () => {
     expect(seen.find(APP, 'v1', 1000)).toMatchObject({ answer: { digest: other }, ageMs: 0 });
   });
 
+  test('are forgotten with a tag that is deleted, and others are not', () => {
+    const seen = new SeenTags();
+    for (const tag of ['v1', 'v2']) {
+      seen.add(APP, tag, digest);
+      seen.tell(APP, tag, answer);
+    }
+    seen.forget(APP, 'v1');
+    seen.forget(APP, 'none');
+    expect(tagsOf(seen, APP, digest)).toEqual(['v2']);
+    expect(seen.find(APP, 'v1', Infinity)).toBe(undefined);
+    expect(seen.find(APP, 'v2', Infinity)).toMatchObject({ answer });
+    seen.add(APP, 'v1', other);
+    expect(tagsOf(seen, APP, other)).toEqual(['v1']);
+  });
+
   test('belong to the last digest only when a tag moved between two looks', () => {
     const seen = new SeenTags();
     seen.add(APP, 'v1', digest);

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import pino from 'pino';
 import { Listener } from '../../src/http/listener.ts';
+import type { TlsIdentity } from '../../src/http/tls-server.ts';
 import { adminListener } from '../../src/http/pages.ts';
 import type { Operations } from '../../src/registry/operations/operations.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
@@ -13,6 +14,7 @@ import { temporaryDirectory } from './temporary-directory.ts';
 /** An admin listener over operations on nothing. */
 export interface TestAdmin extends AsyncDisposable {
   readonly url: string;
+  readonly listener: Listener;
   readonly operations: FakeOperations;
   /** Where backups are made. */
   readonly temporaryFolder: string;
@@ -23,8 +25,9 @@ export interface TestAdmin extends AsyncDisposable {
 /** Opens a real admin listener on a free port. @param replaced operations that do something else */
 export async function startAdmin({
   token,
+  tls,
   ...replaced
-}: Partial<Operations> & { readonly token?: string } = {}): Promise<TestAdmin> {
+}: Partial<Operations> & { readonly token?: string; readonly tls?: TlsIdentity } = {}): Promise<TestAdmin> {
   await using opened = new AsyncDisposableStack();
   const directory = opened.use(await temporaryDirectory());
   const temporaryFolder = join(directory.path, 'temporary');
@@ -46,11 +49,13 @@ export async function startAdmin({
         temporaryFolder,
         telemetry: new Telemetry(pino({ level: 'debug' }, lines), metrics),
       }),
+      tls,
     ),
   );
   const cleanup = opened.move();
   return {
-    url: `http://${listener.address}`,
+    url: `${tls ? 'https' : 'http'}://${listener.address}`,
+    listener,
     operations,
     temporaryFolder,
     log,

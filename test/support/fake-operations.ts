@@ -58,6 +58,7 @@ export const STATUS: StatusReport = {
   ],
   upstreams: [UPSTREAM],
   scrub: { isRunning: false, everyMs: 7 * DAY_MS, completedAtMs: Date.now() - 3 * DAY_MS },
+  webhooks: [{ name: 'ci', pendingEvents: 3, pendingSinceMs: Date.now() - 90_000, error: 'ci.example answered 503' }],
 };
 
 export const REMOVAL: RemovalReport = {
@@ -130,6 +131,17 @@ const SUCCESSES: Operations = {
       debris: 0,
       rows: 12,
       freedBytes: 1.5 * GIB,
+    }),
+  retention: ({ dryRun }) =>
+    Promise.resolve({
+      isDryRun: dryRun,
+      repositories: 3,
+      tags: 2,
+      manifests: 1500,
+      removed: [
+        { repository: 'local/app', tag: 'v1', digest: DIGEST },
+        { repository: 'local/app', digest: DIGEST },
+      ],
     }),
   warm: ({ images }, { onProgress }) => {
     const counts = { blobs: 4, bytes: GIB };

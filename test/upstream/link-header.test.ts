@@ -17,8 +17,10 @@ it.each<[string | string[] | undefined, string | undefined]>([
   expect(nextLinkOf(header)).toBe(expected);
 });
 
-it('takes no time over a long header', () => {
+it('takes time in proportion to the length of a header', () => {
+  const pieces = ['<', '<a>', '<>;rel="', '; rel=" ', '<a>; rel="x '];
   const start = performance.now();
-  for (const piece of ['<', '<a>', '<>;rel="', '; rel=" ', '<a>; rel="x ']) nextLinkOf(piece.repeat(100_000));
-  expect(performance.now() - start).toBeLessThan(500);
+  for (const piece of pieces) nextLinkOf(piece.repeat(100_000));
+  // A step for each pair of characters would take minutes.
+  expect(performance.now() - start).toBeLessThan(10_000);
 });

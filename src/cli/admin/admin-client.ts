@@ -6,6 +6,7 @@ import type {
   RefreshReport,
   RemovalReport,
   RepositoryStatus,
+  RetentionReport,
   ScrubStatus,
   StatusReport,
   UpstreamStatus,
@@ -78,6 +79,10 @@ export class AdminClient {
 
   collectGarbage(options: { dryRun: boolean }): Promise<GarbageReport> {
     return this.#transport.follow('/gc', options);
+  }
+
+  retention(options: { dryRun: boolean }): Promise<RetentionReport> {
+    return this.#transport.follow('/retention', options);
   }
 
   warm(request: WarmRequest, options: WorkOptions<WarmProgress>): Promise<WarmReport> {

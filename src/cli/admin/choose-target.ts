@@ -1,4 +1,4 @@
-import type { ListenAddress } from '../../config/config.ts';
+import type { AdminConfig } from '../../config/config.ts';
 import { CodedError } from '../../util/coded-error.ts';
 import { Secret } from '../../util/secret.ts';
 import { WrongUse } from '../wrong-use.ts';
@@ -25,9 +25,9 @@ export async function chooseTarget(options: TargetOptions, env: NodeJS.ProcessEn
   // What is said on the command line counts before what the environment says.
   const named = options.admin ?? (options.config === undefined ? env['ENTREPOT_ADMIN'] || undefined : undefined);
   if (named !== undefined) return { url: parseAdminUrl(named), ...(token && { token }) };
-  const { listen, token: configured } = await adminConfig(options.config);
-  const known = token ?? configured;
-  return { url: urlOf(listen), ...(known && { token: known }) };
+  const admin = await adminConfig(options.config);
+  const known = token ?? admin.token;
+  return { url: urlOf(admin), ...(known && { token: known }) };
 }
 
 /** Reads `http://host:5001` or `host:5001`. @throws WrongUse */
@@ -40,11 +40,11 @@ function parseAdminUrl(text: string): URL {
 }
 
 /** Where to reach what listens there from the same machine. */
-function urlOf({ host, port }: ListenAddress): URL {
+function urlOf({ listen: { host, port }, tls }: AdminConfig): URL {
   if (port === 0)
     throw new WrongUse('admin.listen leaves the port to the system: say where the mirror is (--admin URL)');
   const name = host === undefined || host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
-  return new URL(`http://${name.includes(':') ? `[${name}]` : name}:${port}`);
+  return new URL(`${tls ? 'https' : 'http'}://${name.includes(':') ? `[${name}]` : name}:${port}`);
 }
 
 async function tokenOf({ tokenFile }: TargetOptions, env: NodeJS.ProcessEnv): Promise<Secret | undefined> {
@@ -62,7 +62,7 @@ function checkToken(token: string, place: string): Secret {
 }
 
 /** Loaded late: a command that is told where the mirror is needs no configuration. */
-async function adminConfig(file: string | undefined): Promise<{ listen: ListenAddress; token?: Secret }> {
+async function adminConfig(file: string | undefined): Promise<AdminConfig> {
   const { chooseConfig } = await import('../config-file.ts');
   const { loadConfig } = await import('../../config/load.ts');
   try {

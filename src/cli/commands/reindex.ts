@@ -78,7 +78,14 @@ async function rebuild(config: Config, { verify, force }: ReindexOptions): Promi
   return { ...report, keptAs, problems };
 }
 
-const NOTHING: SalvagedNames = { tags: [], manifests: [], pins: [] };
+const NOTHING: SalvagedNames = {
+  tags: [],
+  manifests: [],
+  pins: [],
+  notes: [],
+  events: [],
+  lastEvent: undefined,
+};
 
 /** @throws CodedError INDEX_IN_USE, WrongUse for an index that needs no rebuilding */
 async function refuseInUse(file: string, force: boolean): Promise<void> {
@@ -94,8 +101,8 @@ async function refuseInUse(file: string, force: boolean): Promise<void> {
 
 async function salvaged(file: string): Promise<SalvagedNames & { problems: readonly string[] }> {
   const { salvage } = await import('../../metadata/sqlite/salvage.ts');
-  const { tags, manifests, pins, problems } = salvage(file);
-  return { tags, manifests, problems, pins: pins.map(({ pattern }) => pattern) };
+  const { blobs: _, pins, ...salvagedNames } = salvage(file);
+  return { ...salvagedNames, pins: pins.map(({ pattern }) => pattern) };
 }
 
 async function renameIndex(from: string, to: string): Promise<void> {
@@ -118,10 +125,10 @@ function rethrow(error: unknown): never {
 }
 
 function describe(outcome: Outcome): string {
-  const { blobs, bytes, manifests, repositories, tags, pins, namelessManifests, damaged, lostTags, keptAs, problems } =
-    outcome;
+  const { blobs, bytes, manifests, repositories, tags, pins, events, namelessManifests } = outcome;
+  const { damaged, lostTags, keptAs, problems } = outcome;
   const lines = [
-    `${blobs} files (${formatSize(bytes)}), ${manifests} manifests, ${repositories} repositories, ${tags} tags, ${pins} pins`,
+    `${blobs} files (${formatSize(bytes)}), ${manifests} manifests, ${repositories} repositories, ${tags} tags, ${pins} pins, ${events} events`,
   ];
   if (namelessManifests > 0) {
     lines.push(`names unknown of ${namelessManifests} manifests: they are used when a client asks for them by name`);

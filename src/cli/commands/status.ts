@@ -5,6 +5,7 @@ import type {
   HitRatio,
   StatusReport,
   UpstreamStatus,
+  WebhookStatus,
 } from '../../registry/operations/operations.ts';
 import { adminCommand, type AdminOptions, connect } from '../admin/admin-command.ts';
 import { formatCount, formatDuration, formatShare, formatSize } from '../output/format.ts';
@@ -23,7 +24,7 @@ export function addStatus(program: Command): void {
 
 async function statusText(status: StatusReport): Promise<string> {
   const { formatTable } = await import('../output/table.ts');
-  const { site, version, uptimeSeconds, lookups, upstreams, fills } = status;
+  const { site, version, uptimeSeconds, lookups, upstreams, fills, webhooks } = status;
   const facts = [
     ['Site', `${site}, entrepot ${version}, up ${formatDuration(uptimeSeconds)}`],
     ...diskFacts(status.disk),
@@ -38,6 +39,9 @@ async function statusText(status: StatusReport): Promise<string> {
   }
   if (fills.length > 0) {
     blocks.push(formatTable(['DOWNLOAD', 'REPOSITORY', 'RECEIVED', 'CLIENTS', 'SINCE'], fills.map(fillRow)));
+  }
+  if (webhooks.length > 0) {
+    blocks.push(formatTable(['WEBHOOK', 'NOT YET TOLD', 'SINCE', 'LAST ERROR'], webhooks.map(webhookRow)));
   }
   return blocks.join('\n\n');
 }
@@ -92,4 +96,9 @@ function fillRow({ digest, repository, sizeBytes, receivedBytes, readers, second
   const of = sizeBytes === undefined ? '' : ` of ${formatSize(sizeBytes)}`;
   const received = `${formatSize(receivedBytes)}${of}${isKept ? '' : ', not kept'}`;
   return [digest.slice(0, 'sha256:'.length + 12), repository, received, `${readers}`, formatDuration(seconds)];
+}
+
+function webhookRow({ name, pendingEvents, pendingSinceMs, error }: WebhookStatus): string[] {
+  const since = pendingSinceMs === undefined ? '-' : formatDuration((Date.now() - pendingSinceMs) / 1000);
+  return [name, formatCount(pendingEvents, 'event'), since, error ?? '-'];
 }

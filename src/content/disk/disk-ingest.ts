@@ -15,6 +15,7 @@ import { LedgerKeeper } from './ledger-keeper.ts';
 import { findPieces, type Pieces, removePieces } from './pieces.ts';
 import { readAt } from './read-at.ts';
 import { SharedFile } from './shared-file.ts';
+import { writeAll } from './write-all.ts';
 
 /** The hash worker is told of progress in steps of this size: a message for every packet would cost more than hashing. */
 const HASH_STEP_BYTES = 1024 * 1024;
@@ -106,14 +107,9 @@ export class DiskIngest implements Ingest {
 
   async #write(chunks: readonly Uint8Array[], positionBytes: number): Promise<void> {
     this.#refuseIfClosed();
-    let position = positionBytes;
+    let position: number;
     try {
-      let rest = chunks;
-      while (rest.length > 0) {
-        const { bytesWritten } = await this.#file.handle.writev(rest, position);
-        position += bytesWritten;
-        rest = withoutFirst(rest, bytesWritten);
-      }
+      position = await writeAll(this.#file.handle, chunks, positionBytes);
     } catch (error) {
       throw toContentError(error, `cannot write the ingest of ${this.digest}`);
     }
@@ -218,14 +214,4 @@ export class DiskIngest implements Ingest {
     if (this.#totalBytes === undefined || this.#isCommitted) return undefined;
     return { version: 1, totalBytes: this.#totalBytes, origin: this.#origin, have: this.#written.toJSON() };
   }
-}
-
-/** What is left of the chunks after so many bytes: a disk may take fewer than it was given. */
-function withoutFirst(chunks: readonly Uint8Array[], bytes: number): Uint8Array[] {
-  let skip = bytes;
-  return chunks.flatMap((chunk) => {
-    const taken = Math.min(skip, chunk.length);
-    skip -= taken;
-    return taken < chunk.length ? [chunk.subarray(taken)] : [];
-  });
 }

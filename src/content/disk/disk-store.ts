@@ -2,8 +2,17 @@ import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { access, constants, type FileHandle, mkdir, open, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { digestAlgorithm, digestHex, parseDigest, type Digest } from '../../oci/digest.ts';
-import type { ContentFile, ContentStore, Debris, Ingest, InterruptedIngest, Verdict } from '../content-store.ts';
+import { digestAlgorithm, digestHex, parseDigest, type Digest, type DigestAlgorithm } from '../../oci/digest.ts';
+import type {
+  ContentFile,
+  ContentStore,
+  Debris,
+  Ingest,
+  InterruptedIngest,
+  Upload,
+  UploadState,
+  Verdict,
+} from '../content-store.ts';
 import { isMissing, isShortage, toContentError } from '../content-error.ts';
 import { hashAtPace } from '../hashing/hash-at-pace.ts';
 import { HashPool } from '../hashing/hash-pool.ts';
@@ -11,11 +20,12 @@ import { PassThroughIngest } from '../hashing/pass-through-ingest.ts';
 import { UnreadableError } from '../hashing/running-hash.ts';
 import { type DebrisRules, listDebris, removeDebris } from './debris.ts';
 import { DiskIngest } from './disk-ingest.ts';
+import { DiskUploads } from './disk-uploads.ts';
 import { makeFolderDurably, removeFile } from './durable.ts';
 import { Folders } from './folders.ts';
 import { Holds } from './holds.ts';
 import { findInterrupted } from './interrupted-ingests.ts';
-import { ingestDigest, Layout } from './layout.ts';
+import { ingestDigest, Layout, uploadIdOf } from './layout.ts';
 import { namesIn } from './names-in.ts';
 import { removePieces } from './pieces.ts';
 import { quarantine } from './quarantine.ts';
@@ -27,7 +37,8 @@ export class DiskStore implements ContentStore {
   readonly #layout: Layout;
   readonly #folders: Folders;
   readonly #hashes = new HashPool();
-  readonly #holds = new Holds();
+  readonly #holds = new Holds<Digest>('an ingest of');
+  readonly #uploads: DiskUploads;
   /** Names of temporary files that `put` writes to at the moment. */
   readonly #putting = new Set<string>();
   readonly #debrisRules: DebrisRules;
@@ -37,10 +48,13 @@ export class DiskStore implements ContentStore {
     this.#root = root;
     this.#layout = new Layout(root);
     this.#folders = new Folders(this.#layout.root);
+    this.#uploads = new DiskUploads({ layout: this.#layout, folders: this.#folders, hashes: this.#hashes });
     this.#debrisRules = {
       layout: this.#layout,
       openedAtMs: Date.now(),
       isInUse: (fileName) => {
+        const upload = uploadIdOf(fileName);
+        if (upload !== undefined) return this.#uploads.isOpen(upload);
         const digest = ingestDigest(fileName.replace(/\.tmp$/, ''));
         return this.#putting.has(fileName) || (digest !== undefined && this.#holds.has(digest));
       },
@@ -131,6 +145,22 @@ export class DiskStore implements ContentStore {
 
   passThrough(digest: Digest): Ingest {
     return new PassThroughIngest(digest, this.#hashes.start(undefined, digestAlgorithm(digest)));
+  }
+
+  startUpload(note: string, algorithm: DigestAlgorithm = 'sha256'): Promise<Upload> {
+    return this.#uploads.start(note, algorithm);
+  }
+
+  resumeUpload(id: string): Promise<Upload | undefined> {
+    return this.#uploads.resume(id);
+  }
+
+  listUploads(): Promise<UploadState[]> {
+    return this.#uploads.list();
+  }
+
+  discardUpload(id: string): Promise<void> {
+    return this.#uploads.discard(id);
   }
 
   async verify(digest: Digest, pace: { bytesPerSecond?: number; signal?: AbortSignal } = {}): Promise<Verdict> {

@@ -7,7 +7,7 @@ import { namesIn } from './names-in.ts';
 import { findPieces, type Pieces, removePieces } from './pieces.ts';
 
 /** Ingests that were left unfinished; clears away what none can go on with. @throws ContentError */
-export async function findInterrupted(layout: Layout, holds: Holds): Promise<InterruptedIngest[]> {
+export async function findInterrupted(layout: Layout, holds: Holds<Digest>): Promise<InterruptedIngest[]> {
   const found: InterruptedIngest[] = [];
   const names = await namesIn(layout.ingests, 'any');
   for (const digest of new Set(names.flatMap((name) => ingestDigest(name) ?? []))) {

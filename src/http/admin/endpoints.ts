@@ -114,6 +114,12 @@ function removingEndpoints(operations: Operations): Endpoints {
         return workAnswer(request, () => operations.evict(target));
       },
     },
+    '/retention': {
+      POST: async (request) => {
+        const options = await readBody(request, { dryRun });
+        return workAnswer(request, () => operations.retention(options));
+      },
+    },
     '/gc': {
       POST: async (request) => {
         const options = await readBody(request, { dryRun });

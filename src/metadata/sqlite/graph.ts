@@ -46,6 +46,9 @@ export class Graph {
         SELECT manifest_id FROM reference INDEXED BY reference_by_content
         WHERE content_id = :contentId AND repository_id = :repositoryId AND manifest_id < :before AND role <> 'subject'
         ORDER BY manifest_id DESC LIMIT 1`),
+      isListedAsBlob: connection.pluck<Node, 1>(`
+        SELECT 1 FROM reference INDEXED BY reference_by_content
+        WHERE content_id = :contentId AND repository_id = :repositoryId AND role IN ('config', 'layer') LIMIT 1`),
       linkedSubjects: connection.pluck<Node, number>(`
         SELECT f.content_id FROM reference f CROSS JOIN repository_content rc
         WHERE f.repository_id = :repositoryId AND f.manifest_id = :contentId AND f.role = 'subject'
@@ -63,6 +66,16 @@ export class Graph {
         ${PARTS}
         SELECT c.digest, b.size_bytes FROM part CROSS JOIN blob b CROSS JOIN content c
         WHERE b.content_id = part.id AND c.id = part.id ORDER BY c.digest`),
+      manifestsUsedAt: connection.pluck<Node, number | null>(`
+        WITH RECURSIVE part(id, used_at) AS (
+          SELECT content_id, used_at FROM repository_content
+          WHERE repository_id = :repositoryId AND content_id = :contentId
+          UNION
+          SELECT rc.content_id, rc.used_at FROM part CROSS JOIN reference f CROSS JOIN repository_content rc
+          WHERE f.repository_id = :repositoryId AND f.manifest_id = part.id AND f.role = 'manifest'
+            AND rc.repository_id = :repositoryId AND rc.content_id = f.content_id
+        )
+        SELECT max(used_at) FROM part`),
       measure: connection.prepare<Node, Measure>(`
         ${PARTS}
         SELECT coalesce(sum(b.size_bytes), 0) AS sizeBytes,
@@ -91,6 +104,11 @@ export class Graph {
     return this.#statements.listerBefore.get({ ...node, before: NO_ID }) !== undefined;
   }
 
+  /** Does one list it as its config or a layer? */
+  isListedAsBlob(node: Node): boolean {
+    return this.#statements.isListedAsBlob.get(node) !== undefined;
+  }
+
   /** Manifests of the repository whose subject it is. */
   referrers(node: Node): number[] {
     return this.#statements.referrers.all(node);
@@ -110,6 +128,11 @@ export class Graph {
   stored(node: Node): { digest: Digest; sizeBytes: number }[] {
     const rows = this.#statements.stored.all(node);
     return rows.map((row) => ({ digest: row.digest, sizeBytes: row.size_bytes }));
+  }
+
+  /** When the manifest, or one that it lists, was last used; undefined: never. */
+  manifestsUsedAt(node: Node): number | undefined {
+    return this.#statements.manifestsUsedAt.get(node) ?? undefined;
   }
 
   /** How large it is with its linked parts, and when one of them was last used, whatever else that is part of. */

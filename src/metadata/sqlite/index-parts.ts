@@ -1,13 +1,18 @@
 import { Blobs } from './blobs.ts';
 import type { Connection } from './connection.ts';
+import { Deletion } from './deletion.ts';
 import { Doomed } from './doomed.ts';
+import { Events } from './events.ts';
 import { Graph } from './graph.ts';
 import { Ids } from './ids.ts';
+import { KnownManifests } from './known-manifests.ts';
 import { Links } from './links.ts';
 import { Listings } from './listings.ts';
 import { Manifests } from './manifests.ts';
 import { Notes } from './notes.ts';
 import { OldestRoots } from './oldest-roots.ts';
+import { PushedBlobs } from './pushed-blobs.ts';
+import { PushedLists } from './pushed-lists.ts';
 import { Removal } from './removal.ts';
 import { RootLists } from './root-lists.ts';
 import { Roots } from './roots.ts';
@@ -15,6 +20,7 @@ import { RowCache } from './row-cache.ts';
 import { Sums } from './sums.ts';
 import { Sweep } from './sweep.ts';
 import { Tags } from './tags.ts';
+import { Unlinking } from './unlinking.ts';
 import { Uses } from './uses.ts';
 
 /** What the index consists of. */
@@ -27,11 +33,16 @@ export function connectParts(connection: Connection, { onFlushError }: { onFlush
   const graph = new Graph(connection);
   const roots = new Roots(connection, graph);
   const links = new Links(connection, graph, roots);
-  const tags = new Tags(connection, { ids, roots, rows });
+  const known = new KnownManifests(connection, ids);
+  const events = new Events(connection);
+  const tags = new Tags(connection, { ids, roots, known, events, rows });
   const blobs = new Blobs(connection, { ids, links, roots, rows });
   const doomed = new Doomed(connection);
-  const removal = new Removal(connection, { ids, graph, roots, links, tags, blobs, doomed, rows });
-  const manifests = new Manifests(connection, { ids, links, roots, blobs, tags, rows });
+  const unlinking = new Unlinking(connection, { links, blobs, doomed });
+  const removal = new Removal(connection, { ids, graph, roots, tags, unlinking, rows });
+  const deletion = new Deletion(connection, { ids, graph, roots, tags, known, events, unlinking, rows });
+  const manifests = new Manifests(connection, { ids, links, roots, blobs, tags, known, events, rows });
+  const pushedBlobs = new PushedBlobs(connection, { ids, links, roots, blobs, events });
   const listings = new Listings(connection, ids);
   const notes = new Notes(connection);
   const sums = new Sums(connection);
@@ -39,5 +50,23 @@ export function connectParts(connection: Connection, { onFlushError }: { onFlush
   const uses = new Uses(connection, { roots, onFlushError });
   const lists = new RootLists(connection, { ids, graph, roots, tags, uses });
   const oldest = new OldestRoots(connection, { graph, roots, lists, uses });
-  return { tags, manifests, blobs, listings, uses, lists, oldest, removal, doomed, sums, sweep, notes };
+  const pushedLists = new PushedLists(connection, { ids, graph, uses });
+  return {
+    tags,
+    manifests,
+    blobs,
+    listings,
+    uses,
+    lists,
+    oldest,
+    removal,
+    doomed,
+    sums,
+    sweep,
+    notes,
+    pushedBlobs,
+    pushedLists,
+    deletion,
+    events,
+  };
 }

@@ -19,10 +19,18 @@ export class Links {
       setSize: connection.prepare<Node & { sizeBytes: number | null }>(`
         UPDATE repository_content SET size_bytes = :sizeBytes
         WHERE repository_id = :repositoryId AND content_id = :contentId`),
+      find: connection.pluck<Node, 1>(
+        'SELECT 1 FROM repository_content WHERE repository_id = :repositoryId AND content_id = :contentId',
+      ),
       remove: connection.prepare<Node>(
         'DELETE FROM repository_content WHERE repository_id = :repositoryId AND content_id = :contentId',
       ),
     };
+  }
+
+  /** Does it belong to the repository? */
+  has(node: Node): boolean {
+    return this.#statements.find.get(node) !== undefined;
   }
 
   /** Content that a manifest of the repository lists, and that is there as it is. */
@@ -40,9 +48,9 @@ export class Links {
   }
 
   /** A manifest, a root until {@link Roots.settle}. */
-  addManifest(node: Node, link: { sizeBytes: number; usedAt: number }): void {
-    this.#add(node, link.sizeBytes, link.usedAt);
-    this.#roots.add(node, link.usedAt);
+  addManifest(node: Node, { sizeBytes, at, isPulled }: { sizeBytes: number; at: number; isPulled: boolean }): void {
+    this.#add(node, sizeBytes, isPulled ? at : null);
+    this.#roots.add(node, at);
     this.#settleReferrers(node);
   }
 

@@ -1,11 +1,13 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { ManifestReference } from '../../oci/manifest.ts';
 import { MetadataError } from '../metadata-error.ts';
-import type { ManifestRecord, ManifestRow } from '../metadata-index.ts';
+import type { Cause, ManifestRecord, ManifestRow } from '../metadata-index.ts';
 import type { Blobs } from './blobs.ts';
 import type { Connection } from './connection.ts';
+import { NOBODY, type Events } from './events.ts';
 import type { Node } from './graph.ts';
 import type { Ids } from './ids.ts';
+import type { KnownManifests } from './known-manifests.ts';
 import type { Links } from './links.ts';
 import { manifestRow, type ManifestColumns } from './manifest-row.ts';
 import type { Roots } from './roots.ts';
@@ -18,7 +20,15 @@ interface ManifestsOptions {
   readonly roots: Roots;
   readonly blobs: Blobs;
   readonly tags: Tags;
+  readonly known: KnownManifests;
+  readonly events: Events;
   readonly rows: RowCache;
+}
+
+/** What a client that pushes asks for, and who it is. */
+interface Push {
+  readonly required: readonly Digest[];
+  readonly cause: Cause;
 }
 
 /** Manifests of repositories. */
@@ -36,6 +46,11 @@ export class Manifests {
         FROM repository r CROSS JOIN content c CROSS JOIN repository_content rc CROSS JOIN blob b
         WHERE r.name = ? AND c.digest = ? AND rc.repository_id = r.id AND rc.content_id = c.id
           AND rc.media_type IS NOT NULL AND b.content_id = c.id`),
+      isManifest: connection.pluck<[repository: string, digest: string], number>(`
+        SELECT rc.media_type IS NOT NULL
+        FROM repository r CROSS JOIN content c CROSS JOIN repository_content rc CROSS JOIN blob b
+        WHERE r.name = ? AND c.digest = ? AND rc.repository_id = r.id AND rc.content_id = c.id
+          AND b.content_id = c.id`),
       setType: connection.prepare<Node & { mediaType: string; artifactType: string | null }>(`
         UPDATE repository_content SET media_type = :mediaType, artifact_type = :artifactType
         WHERE repository_id = :repositoryId AND content_id = :contentId`),
@@ -61,26 +76,14 @@ export class Manifests {
     });
   }
 
+  /** From an upstream. */
   put(record: ManifestRecord): void {
-    const { ids, links, roots, blobs, tags, rows } = this.#options;
-    const { repository, digest, sizeBytes, atMs } = record;
-    if (repository === '') throw new MetadataError('INDEX_FAILED', `manifest ${digest}: no repository`);
-    const tagNames = this.#connection.write(() => {
-      const node = { repositoryId: ids.ensureRepository(repository), contentId: ids.ensureContent(digest) };
-      blobs.store(node.contentId, sizeBytes, atMs);
-      links.addManifest(node, { sizeBytes, usedAt: atMs });
-      this.#statements.setType.run({
-        ...node,
-        mediaType: record.mediaType,
-        artifactType: record.artifactType ?? null,
-      });
-      for (const reference of record.references) this.#addReference(node, reference);
-      for (const tag of record.tags) tags.point(node, tag, atMs);
-      roots.settle(node);
-      return tags.of(node);
-    });
-    rows.forgetManifest(repository, digest);
-    for (const tag of tagNames) rows.forgetTag(repository, tag);
+    this.#write(record);
+  }
+
+  /** From a client. @returns what of `required` is not there: then nothing is done */
+  push(record: ManifestRecord, required: readonly Digest[], cause: Cause): Digest[] {
+    return this.#write(record, { required, cause });
   }
 
   repositories(page: { prefix?: string; after?: string; limit: number }): string[] {
@@ -88,13 +91,56 @@ export class Manifests {
     return this.#connection.run(() => this.#statements.repositoriesAfter.all({ prefix, after, limit }));
   }
 
-  #addReference({ repositoryId, contentId: manifestId }: Node, reference: ManifestReference): void {
+  #write(record: ManifestRecord, push?: Push): Digest[] {
+    const { rows } = this.#options;
+    const { repository, digest } = record;
+    if (repository === '') throw new MetadataError('INDEX_FAILED', `manifest ${digest}: no repository`);
+    const { missing, tags } = this.#connection.write(() => {
+      const lacking = push ? this.#missing(record, push.required) : [];
+      return { missing: lacking, tags: lacking.length > 0 ? [] : this.#store(record, push?.cause) };
+    });
+    rows.forgetManifest(repository, digest);
+    for (const tag of tags) rows.forgetTag(repository, tag);
+    return missing;
+  }
+
+  #missing({ repository, references }: ManifestRecord, required: readonly Digest[]): Digest[] {
+    const children = new Set(references.filter(({ role }) => role === 'manifest').map(({ digest }) => digest));
+    return [...new Set(required)].filter((digest) => {
+      const isManifest = this.#statements.isManifest.get(repository, digest);
+      return isManifest === undefined || (isManifest === 0 && children.has(digest));
+    });
+  }
+
+  /** @param pusher undefined: it is from an upstream @returns names of its tags */
+  #store(record: ManifestRecord, pusher: Cause | undefined): string[] {
+    const { ids, links, roots, blobs, tags, known, events } = this.#options;
+    const { repository, digest, mediaType, sizeBytes, artifactType = null, atMs } = record;
+    const node = { repositoryId: ids.ensureRepository(repository), contentId: ids.ensureContent(digest) };
+    const manifest = { ...node, repository, digest, mediaType, sizeBytes };
+    const isKnown = known.at(repository, node) !== undefined;
+    blobs.store(node.contentId, sizeBytes, atMs);
+    // What was pushed was not pulled yet.
+    links.addManifest(node, { sizeBytes, at: atMs, isPulled: !pusher });
+    if (pusher) roots.touch(node, atMs);
+    this.#statements.setType.run({ ...node, mediaType, artifactType });
+    for (const reference of record.references) this.#addReference(node, reference, pusher);
+    // A tag that stays where it was has no event of its own.
+    if (pusher) events.add({ ...manifest, kind: 'push', tag: record.tags[0], atMs }, pusher);
+    else if (!isKnown) events.add({ ...manifest, kind: 'fill', atMs }, NOBODY);
+    for (const tag of record.tags) tags.point(manifest, { tag, at: atMs, cause: pusher ?? NOBODY });
+    roots.settle(node);
+    return tags.of(node);
+  }
+
+  #addReference(manifest: Node, reference: ManifestReference, pusher: Cause | undefined): void {
     const { ids, links, roots } = this.#options;
-    const contentId = ids.ensureContent(reference.digest);
-    this.#statements.addReference.run(repositoryId, manifestId, contentId, reference.role);
-    // A registry takes an image only with its blobs there; subjects and an index's children are merely named.
-    if (reference.role === 'config' || reference.role === 'layer')
-      links.addListed({ repositoryId, contentId }, reference.sizeBytes);
-    else if (reference.role === 'manifest') roots.settle({ repositoryId, contentId });
+    const node = { repositoryId: manifest.repositoryId, contentId: ids.ensureContent(reference.digest) };
+    this.#statements.addReference.run(manifest.repositoryId, manifest.contentId, node.contentId, reference.role);
+    // A registry takes an image only with its blobs there; subjects and an index's children are merely named. So are
+    // blobs by a client that may leave them out: naming another repository's blob must not open it.
+    if (reference.role === 'config' || reference.role === 'layer') {
+      if (!pusher || links.has(node)) links.addListed(node, reference.sizeBytes);
+    } else if (reference.role === 'manifest') roots.settle(node);
   }
 }

@@ -1,4 +1,5 @@
 import { VERSION_2 } from './version-2.ts';
+import { VERSION_3 } from './version-3.ts';
 
 /**
  * The schema's history: entry N brings an index from version N to N + 1 (`PRAGMA user_version`). Entries are never
@@ -81,4 +82,5 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   `,
   VERSION_2,
+  VERSION_3,
 ];

@@ -1,23 +1,19 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { DoomedContent } from '../metadata-index.ts';
-import type { Blobs } from './blobs.ts';
 import type { Connection } from './connection.ts';
-import type { Doomed } from './doomed.ts';
 import type { Graph, Node } from './graph.ts';
 import type { Ids } from './ids.ts';
-import type { Links } from './links.ts';
 import type { Roots } from './roots.ts';
 import type { RowCache } from './row-cache.ts';
 import type { Tags } from './tags.ts';
+import type { Unlinking } from './unlinking.ts';
 
 interface RemovalOptions {
   readonly ids: Ids;
   readonly graph: Graph;
   readonly roots: Roots;
-  readonly links: Links;
   readonly tags: Tags;
-  readonly blobs: Blobs;
-  readonly doomed: Doomed;
+  readonly unlinking: Unlinking;
   readonly rows: RowCache;
 }
 
@@ -32,27 +28,10 @@ interface Gone {
 export class Removal {
   readonly #connection: Connection;
   readonly #options: RemovalOptions;
-  readonly #statements;
 
   constructor(connection: Connection, options: RemovalOptions) {
     this.#connection = connection;
     this.#options = options;
-    this.#statements = {
-      isManifest: connection.pluck<Node, number>(`
-        SELECT media_type IS NOT NULL FROM repository_content
-        WHERE repository_id = :repositoryId AND content_id = :contentId`),
-      removeReferences: connection.prepare<Node>(
-        'DELETE FROM reference WHERE repository_id = :repositoryId AND manifest_id = :contentId',
-      ),
-      removeListings: connection.prepare<Node>(
-        'DELETE FROM listing INDEXED BY listing_by_content WHERE repository_id = :repositoryId AND about_id = :contentId',
-      ),
-      isInUse: connection.pluck<[repositoryId: number], 1>(
-        'SELECT 1 FROM repository_content WHERE repository_id = ? LIMIT 1',
-      ),
-      removeAllListings: connection.prepare<[repositoryId: number]>('DELETE FROM listing WHERE repository_id = ?'),
-      removeRepository: connection.prepare<[repositoryId: number]>('DELETE FROM repository WHERE id = ? AND id <> 0'),
-    };
   }
 
   drop(roots: readonly { readonly repository: string; readonly digest: Digest }[]): DoomedContent[] {
@@ -83,7 +62,7 @@ export class Removal {
   }
 
   #drop(repository: string, digest: Digest, gone: Gone): void {
-    const { ids, roots, tags } = this.#options;
+    const { ids, roots, tags, unlinking } = this.#options;
     const [repositoryId, contentId] = [ids.repository(repository), ids.content(digest)];
     if (repositoryId === undefined || contentId === undefined) return;
     const node = { repositoryId, contentId };
@@ -93,17 +72,14 @@ export class Removal {
     for (const id of this.#release(node)) {
       const released = ids.digest(id) as Digest;
       gone.contents.push({ repository, digest: released });
-      gone.doomed.push(...this.#doomUnlinked(id, released));
+      gone.doomed.push(...unlinking.doomUnlinked(id, released));
     }
-    if (this.#statements.isInUse.get(repositoryId) === undefined) {
-      this.#statements.removeAllListings.run(repositoryId);
-      this.#statements.removeRepository.run(repositoryId);
-    }
+    unlinking.tidy(repositoryId);
   }
 
   /** From the top down: the node and its parts go, each unless a root is above it still. @returns what went */
   #release(top: Node): number[] {
-    const { graph, roots } = this.#options;
+    const { graph, roots, unlinking } = this.#options;
     const { repositoryId } = top;
     const manifests = [top.contentId];
     const blobs: number[] = [];
@@ -113,33 +89,17 @@ export class Removal {
       const contentId = isManifest ? manifests.pop() : blobs.pop();
       if (contentId === undefined) return released;
       const node = { repositoryId, contentId };
-      if (this.#statements.isManifest.get(node) === undefined || roots.find(node)) continue;
+      if (unlinking.isManifest(node) === undefined || roots.find(node)) continue;
       const referrers = graph.referrers(node);
       // A blob that is only listed cannot hold up what lists it, and goes, if at all, when that has gone.
       const isNeeded = isManifest || referrers.length > 0 ? roots.isBelowRoot(node) : graph.isListed(node);
       if (isNeeded) continue;
       const below = [...graph.listed(node), ...referrers];
-      this.#removeNode(node);
+      unlinking.unlink(node);
       released.push(contentId);
       for (const id of below) {
-        const isManifestBelow = this.#statements.isManifest.get({ repositoryId, contentId: id }) === 1;
-        (isManifestBelow ? manifests : blobs).push(id);
+        (unlinking.isManifest({ repositoryId, contentId: id }) ? manifests : blobs).push(id);
       }
     }
-  }
-
-  #removeNode(node: Node): void {
-    this.#statements.removeReferences.run(node);
-    this.#statements.removeListings.run(node);
-    this.#options.links.remove(node);
-  }
-
-  #doomUnlinked(contentId: number, digest: Digest): DoomedContent[] {
-    const { blobs, doomed } = this.#options;
-    if (blobs.isLinked(contentId)) return [];
-    const sizeBytes = blobs.removeRow(contentId);
-    if (sizeBytes === undefined) return [];
-    doomed.add(contentId, sizeBytes);
-    return [{ digest, sizeBytes }];
   }
 }

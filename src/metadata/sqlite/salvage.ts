@@ -3,9 +3,10 @@ import { isManifestType } from '../../oci/media-types.ts';
 import { isTag } from '../../oci/reference.ts';
 import { isRepositoryPath } from '../../oci/repository.ts';
 import { DamagedDatabase } from './damaged-database.ts';
+import { readLog, type SalvagedLog } from './salvage-events.ts';
 
 /** What a damaged index still tells. None of it is known to be stored: whoever uses it looks at the disk. */
-export interface Salvage {
+export interface Salvage extends SalvagedLog {
   readonly tags: readonly {
     readonly repository: string;
     readonly tag: string;
@@ -22,6 +23,7 @@ export interface Salvage {
   /** Blobs that were in a repository by themselves: no manifest there lists them. */
   readonly blobs: readonly { readonly repository: string; readonly digest: Digest; readonly usedAtMs: number }[];
   readonly pins: readonly { readonly pattern: string; readonly atMs: number }[];
+  readonly notes: readonly { readonly key: string; readonly value: string }[];
   /** What could not be read: sentences for the operator. */
   readonly problems: readonly string[];
 }
@@ -35,7 +37,7 @@ export function salvage(file: string): Salvage {
   using database = new DamagedDatabase(file);
   if (!database.hasColumn('content', 'digest')) {
     const problems = [`${file} is no index, or the list of its tables is damaged: nothing of it can be read`];
-    return { tags: [], manifests: [], blobs: [], pins: [], problems };
+    return { ...NOTHING, problems };
   }
   const names = new Names(database);
   const tags = [...readTags(database, names)];
@@ -43,15 +45,33 @@ export function salvage(file: string): Salvage {
   const manifests = contents.filter((row): row is ManifestContent => row.mediaType !== undefined);
   const blobs = contents.filter((row) => row.mediaType === undefined);
   const pins = [...readPins(database)];
+  const notes = [...readNotes(database)];
+  const log = readLog(database);
   if (names.lost > 0) database.problems.push(`${names.lost} rows name repositories or digests that cannot be read`);
   return {
     tags,
     manifests,
     blobs: blobs.map(({ repository, digest, usedAtMs }) => ({ repository, digest, usedAtMs })),
     pins,
+    notes,
+    ...log,
     problems: database.problems,
   };
 }
+
+const NOTHING: Salvage = {
+  tags: [],
+  manifests: [],
+  blobs: [],
+  pins: [],
+  notes: [],
+  events: [],
+  lastEvent: undefined,
+  problems: [],
+};
+
+/** A longer one is no note, whatever it is. */
+const NOTE_LIMIT = 4096;
 
 interface Content {
   readonly repository: string;
@@ -225,5 +245,13 @@ function* readPins(database: DamagedDatabase): Generator<{ pattern: string; atMs
   const query = 'SELECT pattern, pinned_at FROM pin';
   for (const row of database.rows<{ pattern: unknown; pinned_at: unknown }>('pin', query, ['pattern'])) {
     yield { pattern: String(row.pattern), atMs: Number(row.pinned_at) };
+  }
+}
+
+function* readNotes(database: DamagedDatabase): Generator<{ key: string; value: string }> {
+  if (!database.hasColumn('note', 'key')) return;
+  const query = `SELECT key, value FROM note WHERE length(value) <= ${NOTE_LIMIT}`;
+  for (const { key, value } of database.rows<{ key: unknown; value: unknown }>('note', query, ['key'])) {
+    yield { key: String(key), value: String(value) };
   }
 }

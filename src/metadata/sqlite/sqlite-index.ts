@@ -1,19 +1,25 @@
 import type { Digest } from '../../oci/digest.ts';
 import { MetadataError } from '../metadata-error.ts';
 import type {
+  BlobDeletion,
   BlobRow,
+  Cause,
   DoomedContent,
+  ManifestDeletion,
   ManifestRecord,
   ManifestRow,
   MetadataIndex,
+  RegistryEvent,
   RepositorySummary,
   Root,
   TagRow,
+  TagTarget,
   Usage,
   Use,
 } from '../metadata-index.ts';
 import { backUp } from './backup.ts';
 import { Connection } from './connection.ts';
+import { NOBODY } from './events.ts';
 import { connectParts, type IndexParts } from './index-parts.ts';
 
 const DEFAULT_LOG_BYTES = 16 * 1024 * 1024;
@@ -54,7 +60,7 @@ export class SqliteIndex implements MetadataIndex {
   }
 
   async dropTag(repository: string, tag: string): Promise<boolean> {
-    return this.#parts.tags.drop(repository, tag);
+    return this.#parts.tags.drop(repository, tag, NOBODY);
   }
 
   async listTags(repository: string): Promise<string[]> {
@@ -191,9 +197,62 @@ export class SqliteIndex implements MetadataIndex {
     return this.#parts.notes.removePin(pattern);
   }
 
+  async pushManifest(record: ManifestRecord, required: readonly Digest[], cause: Cause): Promise<readonly Digest[]> {
+    return this.#parts.manifests.push(record, required, cause);
+  }
+
+  async pushBlob(blob: Parameters<MetadataIndex['pushBlob']>[0], cause: Cause): Promise<void> {
+    this.#parts.pushedBlobs.put(blob, cause);
+  }
+
+  async mountBlob(blob: Parameters<MetadataIndex['mountBlob']>[0], cause: Cause): Promise<boolean> {
+    return this.#parts.pushedBlobs.mount(blob, cause);
+  }
+
+  async deleteTag(repository: string, tag: string, cause: Cause): Promise<boolean> {
+    return this.#parts.tags.drop(repository, tag, cause);
+  }
+
+  async deleteManifest(repository: string, digest: Digest, cause: Cause): Promise<ManifestDeletion | undefined> {
+    return this.#parts.deletion.manifest(repository, digest, cause);
+  }
+
+  async deleteBlob(repository: string, digest: Digest): Promise<BlobDeletion> {
+    return this.#parts.deletion.blob(repository, digest);
+  }
+
+  async listReferrers(query: Parameters<MetadataIndex['listReferrers']>[0]): Promise<ManifestRow[]> {
+    return this.#parts.pushedLists.referrers(query);
+  }
+
+  async listTagRows(query: Parameters<MetadataIndex['listTagRows']>[0]): Promise<TagTarget[]> {
+    return this.#parts.pushedLists.tags(query);
+  }
+
+  async readEvents(after: number, limit: number): Promise<RegistryEvent[]> {
+    return this.#parts.events.read(after, limit);
+  }
+
+  async lastEvent(): Promise<number> {
+    return this.#parts.events.last();
+  }
+
+  async trimEvents({ beforeMs }: { beforeMs: number }, limit: number): Promise<number> {
+    return this.#parts.events.trim(beforeMs, limit);
+  }
+
+  async restoreEvents(events: readonly RegistryEvent[], last: number): Promise<void> {
+    await this.#parts.events.restore(events, last);
+  }
+
+  onEvents(listener: () => void): Disposable {
+    return this.#parts.events.listen(listener);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    const { uses } = this.#parts;
+    const { uses, events } = this.#parts;
     uses.stop();
+    events.stop();
     this.#closing.abort(new MetadataError('INDEX_FAILED', 'the index was closed before its backup was done'));
     await this.#backup?.catch(() => undefined);
     if (!this.#connection.database.open) return;

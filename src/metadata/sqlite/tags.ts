@@ -1,9 +1,11 @@
 import type { Digest } from '../../oci/digest.ts';
 import { MetadataError } from '../metadata-error.ts';
-import type { TagRow } from '../metadata-index.ts';
+import type { Cause, TagRow } from '../metadata-index.ts';
 import type { Connection } from './connection.ts';
+import { NOBODY, type Events, type NewEvent } from './events.ts';
 import type { Node } from './graph.ts';
 import type { Ids } from './ids.ts';
+import type { KnownManifest, KnownManifests } from './known-manifests.ts';
 import { manifestRow, type ManifestColumns } from './manifest-row.ts';
 import type { Roots } from './roots.ts';
 import type { RowCache } from './row-cache.ts';
@@ -11,6 +13,8 @@ import type { RowCache } from './row-cache.ts';
 interface TagsOptions {
   readonly ids: Ids;
   readonly roots: Roots;
+  readonly known: KnownManifests;
+  readonly events: Events;
   readonly rows: RowCache;
 }
 
@@ -38,9 +42,10 @@ export class Tags {
       target: connection.pluck<[repositoryId: number, tag: string], number>(
         'SELECT content_id FROM tag WHERE repository_id = ? AND name = ?',
       ),
-      isManifest: connection.pluck<Node, 1>(`
-        SELECT 1 FROM repository_content
-        WHERE repository_id = :repositoryId AND content_id = :contentId AND media_type IS NOT NULL`),
+      confirm: connection.prepare<{ repository: string; tag: string; digest: string; at: number }>(`
+        UPDATE tag SET validated_at = :at
+        WHERE repository_id = (SELECT id FROM repository WHERE name = :repository) AND name = :tag
+          AND content_id = (SELECT id FROM content WHERE digest = :digest)`),
       put: connection.prepare<Node & { tag: string; at: number }>(`
         INSERT INTO tag (repository_id, name, content_id, validated_at, moved_at)
         VALUES (:repositoryId, :tag, :contentId, :at, :at)
@@ -64,39 +69,41 @@ export class Tags {
 
   /** Points the tag at a manifest of the repository. @throws MetadataError NO_MANIFEST if that is none */
   put(repository: string, tag: string, digest: Digest, at: number): void {
-    const { ids, rows } = this.#options;
+    const { known, rows } = this.#options;
     this.#connection.write(() => {
-      const [repositoryId, contentId] = [ids.repository(repository), ids.content(digest)];
-      const isManifest =
-        repositoryId !== undefined &&
-        contentId !== undefined &&
-        this.#statements.isManifest.get({ repositoryId, contentId }) !== undefined;
-      if (!isManifest) {
+      if (this.#statements.confirm.run({ repository, tag, digest, at }).changes > 0) return;
+      const manifest = known.find(repository, digest);
+      if (!manifest) {
         throw new MetadataError('NO_MANIFEST', `tag ${tag}: ${digest} is no manifest of ${repository}`);
       }
-      this.point({ repositoryId, contentId }, tag, at);
+      this.point(manifest, { tag, at, cause: NOBODY });
     });
     rows.forgetTag(repository, tag);
   }
 
   /** In a transaction: the same, of a manifest that is known to belong to the repository. */
-  point(node: Node, tag: string, at: number): void {
-    const { roots } = this.#options;
-    const before = this.#statements.target.get(node.repositoryId, tag);
-    this.#statements.put.run({ ...node, tag, at });
-    if (before === node.contentId) return;
-    roots.add(node, at);
-    if (before !== undefined) roots.tagLeft({ ...node, contentId: before });
+  point(manifest: KnownManifest, { tag, at, cause }: { tag: string; at: number; cause: Cause }): void {
+    const { ids, roots, events } = this.#options;
+    const { repositoryId, contentId } = manifest;
+    const before = this.#statements.target.get(repositoryId, tag);
+    this.#statements.put.run({ repositoryId, contentId, tag, at });
+    if (before === contentId) return;
+    const previous = before === undefined ? undefined : ids.digest(before);
+    events.add({ ...manifest, kind: 'tag', tag, previous, atMs: at }, cause);
+    roots.add(manifest, at);
+    if (before !== undefined) roots.tagLeft({ repositoryId, contentId: before });
   }
 
   /** @returns false if there was no such tag */
-  drop(repository: string, tag: string): boolean {
-    const { ids, roots, rows } = this.#options;
+  drop(repository: string, tag: string, cause: Cause): boolean {
+    const { ids, roots, known, events, rows } = this.#options;
     const isDropped = this.#connection.write(() => {
       const repositoryId = ids.repository(repository);
       const contentId = repositoryId === undefined ? undefined : this.#statements.target.get(repositoryId, tag);
       if (repositoryId === undefined || contentId === undefined) return false;
       this.#statements.remove.run(repositoryId, tag);
+      const manifest = known.at(repository, { repositoryId, contentId });
+      if (manifest) events.add(untagging(manifest, tag), cause);
       roots.tagLeft({ repositoryId, contentId });
       return true;
     });
@@ -119,4 +126,9 @@ export class Tags {
     if (names.length > 0) this.#statements.removeOf.run(node);
     return names;
   }
+}
+
+/** The tag pointed at that manifest until now. */
+export function untagging(manifest: KnownManifest, tag: string): NewEvent {
+  return { ...manifest, kind: 'untag', tag, previous: manifest.digest, atMs: Date.now() };
 }

@@ -1,4 +1,7 @@
 import type { UpstreamReport } from '../../upstream/upstream.ts';
+import type { WebhookStatus } from '../events/webhook.ts';
+
+export type { WebhookStatus } from '../events/webhook.ts';
 
 /** The disk, as its operator has to know it. All sizes as the disk counts them. */
 export interface DiskReport {
@@ -54,6 +57,7 @@ export interface StatusReport {
   readonly fills: readonly FillStatus[];
   readonly upstreams: readonly UpstreamStatus[];
   readonly scrub: ScrubStatus;
+  readonly webhooks: readonly WebhookStatus[];
 }
 
 export interface ScrubStatus {
@@ -117,6 +121,18 @@ export interface GarbageReport {
   /** Rows of the index that nothing needs. */
   readonly rows: number;
   readonly freedBytes: number;
+}
+
+/** What retention removed, or with `dryRun` would have. */
+export interface RetentionReport {
+  readonly isDryRun: boolean;
+  /** Repositories that have a rule of retention. */
+  readonly repositories: number;
+  readonly tags: number;
+  /** Images that had no tag, or have none any more. */
+  readonly manifests: number;
+  /** The first thousand of both. */
+  readonly removed: readonly { readonly repository: string; readonly tag?: string; readonly digest: string }[];
 }
 
 /** What became of one tag, or of one image that was asked for by digest. */
@@ -198,6 +214,8 @@ export interface Operations {
   refresh(image: string): Promise<RefreshReport[]>;
   evict(target: { toBytes: number; dryRun: boolean }): Promise<RemovalReport>;
   collectGarbage(options: { dryRun: boolean }): Promise<GarbageReport>;
+  /** Removes from hosted repositories what no rule of retention keeps. */
+  retention(options: { dryRun: boolean }): Promise<RetentionReport>;
   warm(request: WarmRequest, options: WorkOptions<WarmProgress>): Promise<WarmReport>;
   verify(request: VerifyRequest, options: WorkOptions<VerifyProgress>): Promise<VerifyReport>;
   /** Starts a round of the background scrub now, unless one is running. */

@@ -27,6 +27,10 @@ function inFull(name: string, text: string, upstreams: Upstreams): string {
   const first = slash === -1 ? name : name.slice(0, slash);
   // A pattern of registries is as it is: `**`, `*.example.com/**`.
   if (first.includes('*') && isPattern(name)) return name;
+  if (slash !== -1 && upstreams.isHosted({ registry: first })) {
+    if (!isPattern(name)) throw invalid(text);
+    return name;
+  }
   const registry = leadingRegistry(name);
   if (registry !== undefined && !upstreams.has(registry)) {
     throw new OperationError('NOT_FOUND', `the registry "${registry}" is not mirrored here`);

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import type { MetadataIndex, RepositorySummary, Root } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseImageName } from '../../oci/image-name.ts';
+import type { Retention } from '../pushing/retention.ts';
 import type { Eviction } from '../space/eviction.ts';
 import type { Pin, Pins } from '../space/pins.ts';
 import type { Removal } from '../space/removal.ts';
@@ -21,6 +22,7 @@ import type {
   RefreshReport,
   RemovalReport,
   RepositoryStatus,
+  RetentionReport,
   ScrubStatus,
   StatusReport,
   UpstreamStatus,
@@ -48,6 +50,7 @@ export interface RegistryOperationsOptions {
   readonly purging: Purging;
   readonly refreshing: Refreshing;
   readonly garbage: Garbage;
+  readonly retention: Retention;
   readonly warmer: Warmer;
   readonly verification: Verification;
   readonly scrub: Scrub;
@@ -145,6 +148,10 @@ export class RegistryOperations implements Operations {
 
   collectGarbage({ dryRun }: { dryRun: boolean }): Promise<GarbageReport> {
     return this.#options.garbage.collect({ isDryRun: dryRun, graceMs: GARBAGE_GRACE_MS });
+  }
+
+  retention(options: { dryRun: boolean }): Promise<RetentionReport> {
+    return this.#options.retention.run(options);
   }
 
   warm(request: WarmRequest, options: WorkOptions<WarmProgress>): Promise<WarmReport> {

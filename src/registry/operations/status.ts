@@ -1,5 +1,6 @@
 import type { UpkeepIndex } from '../../metadata/metadata-index.ts';
 import type { DiskFigures, Metrics } from '../../telemetry/metrics.ts';
+import type { EventOutlet } from '../events/event-outlet.ts';
 import type { Fills } from '../fill/fills.ts';
 import type { DiskBudget } from '../space/disk-budget.ts';
 import type { Eviction } from '../space/eviction.ts';
@@ -8,6 +9,7 @@ import type { UpstreamSite, Upstreams } from '../upstreams.ts';
 import type { DiskReport, FillStatus, ScrubStatus, StatusReport, UpstreamStatus } from './operations.ts';
 
 export interface StatusOptions {
+  readonly events: Pick<EventOutlet, 'status'>;
   readonly site: string;
   readonly version: string;
   readonly index: UpkeepIndex;
@@ -43,6 +45,7 @@ export class Status {
       fills: fills.all.map(fillStatus),
       upstreams: await Promise.all(upstreams.all.map((upstream) => this.upstream(upstream))),
       scrub: await this.scrub(),
+      webhooks: await this.#options.events.status(),
     };
   }
 

@@ -102,6 +102,18 @@ export class DiskBudget {
     return taken instanceof Reservation ? undefined : taken;
   }
 
+  /** Counts what an earlier run left on the disk for somebody to go on with: it is there, whether there is room or not. */
+  hold(registry: string, sizeBytes: number): Reservation {
+    const reservation = this.#add(registry, 0);
+    this.settle(reservation, sizeBytes);
+    return reservation;
+  }
+
+  /** Of what was promised so much is on the disk, and the rest will not be needed for now. */
+  settle(reservation: Reservation, sizeBytes: number): void {
+    reservation.settle(diskBytesOf(sizeBytes) + INGEST_OVERHEAD_BYTES);
+  }
+
   /** The disk refused although there should have been room (a quota of the system, another program): makes some anyway. */
   async relieve(sizeBytes: number): Promise<void> {
     const usedBefore = (await this.read()).usage.diskBytes;

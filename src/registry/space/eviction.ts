@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import { ContentError } from '../../content/content-error.ts';
 import type { ContentStore } from '../../content/content-store.ts';
-import type { Root, RootIndex } from '../../metadata/metadata-index.ts';
+import type { Root, RootIndex, UpkeepIndex } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/repository.ts';
 import { describeError, type Telemetry } from '../../telemetry/telemetry.ts';
@@ -12,6 +12,7 @@ import type { DiskBudget, RoomMaker } from './disk-budget.ts';
 import type { PinnedContent } from './pinned-content.ts';
 import type { Pins } from './pins.ts';
 import type { Freed, Removal } from './removal.ts';
+import { registryOf } from './registry-of.ts';
 import { usedBytes } from './room.ts';
 
 /** A digest that is being downloaded, and for which repositories. */
@@ -21,7 +22,7 @@ export interface Download {
 }
 
 export interface EvictionOptions {
-  readonly index: RootIndex;
+  readonly index: RootIndex & Pick<UpkeepIndex, 'usage'>;
   readonly store: Pick<ContentStore, 'discardInterrupted'>;
   readonly budget: DiskBudget;
   readonly removal: Removal;
@@ -91,8 +92,13 @@ export class Eviction implements RoomMaker, AsyncDisposable {
     this.trim(registry);
   }
 
-  unmovableBytes(): Promise<number> {
-    return this.#options.pinned.bytes();
+  /** What is pinned, and what is hosted, referrers and loose blobs included. */
+  async unmovableBytes(): Promise<number> {
+    const { pinned, index, hosted } = this.#options;
+    const pinnedBytes = await pinned.bytes();
+    if (hosted.size === 0) return pinnedBytes;
+    const { diskBytesByRegistry } = await index.usage();
+    return [...hosted].reduce((sum, registry) => sum + (diskBytesByRegistry.get(registry) ?? 0), pinnedBytes);
   }
 
   /** How many images are pinned. */
@@ -209,7 +215,7 @@ export class Eviction implements RoomMaker, AsyncDisposable {
 
   #isKept(root: Root): boolean {
     const { pins, hosted } = this.#options;
-    return pins.has(root) || hosted.has(root.repository.slice(0, Math.max(0, root.repository.indexOf('/'))));
+    return pins.has(root) || hosted.has(registryOf(root.repository));
   }
 
   /** Gives up the oldest broken-off download that nobody has asked for since. */

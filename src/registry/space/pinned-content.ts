@@ -2,21 +2,25 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RootIndex } from '../../metadata/metadata-index.ts';
 import { diskBytesOf } from './disk-blocks.ts';
 import type { Pins } from './pins.ts';
+import { registryOf } from './registry-of.ts';
 
 /** Pins change seldom, and what they hold by one image at a time. */
 const REMEMBER_MS = 60_000;
 const PAGE = 50;
 
-/** How much of the disk is taken by images that are pinned. */
+/** How much of the disk is taken by images that are pinned. Hosted ones are not counted: they stay anyway. */
 export class PinnedContent {
   readonly #index: Pick<RootIndex, 'listRoots' | 'contentOf'>;
   readonly #pins: Pins;
+  readonly #hosted: ReadonlySet<string>;
   #last: { bytes: number; images: number; atMs: number; revision: number } | undefined;
   #measuring: Promise<number> | undefined;
 
-  constructor(index: Pick<RootIndex, 'listRoots' | 'contentOf'>, pins: Pins) {
+  /** @param hosted registries whose content nobody could give us again */
+  constructor(index: Pick<RootIndex, 'listRoots' | 'contentOf'>, pins: Pins, hosted: ReadonlySet<string> = new Set()) {
     this.#index = index;
     this.#pins = pins;
+    this.#hosted = hosted;
   }
 
   /** What was last found. */
@@ -55,7 +59,7 @@ export class PinnedContent {
       for (;;) {
         const page = await this.#index.listRoots({ ...scope, limit: PAGE, ...(after && { after }) });
         for (const root of page) {
-          if (!this.#pins.has(root)) continue;
+          if (!this.#pins.has(root) || this.#hosted.has(registryOf(root.repository))) continue;
           images += 1;
           for (const { digest, sizeBytes } of await this.#index.contentOf(root)) {
             sizes.set(digest, diskBytesOf(sizeBytes));

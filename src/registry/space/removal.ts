@@ -13,7 +13,7 @@ export interface RemovalOptions {
 }
 
 /** Why something is removed. */
-export type RemovalCause = 'evicted' | 'purged' | 'garbage';
+export type RemovalCause = 'evicted' | 'purged' | 'garbage' | 'deleted';
 
 /** What was freed. */
 export interface Freed {
@@ -44,12 +44,17 @@ export class Removal {
   ): Promise<Freed> {
     const { index, telemetry } = this.#options;
     const doomed = await index.dropRoots(roots);
-    if (cause !== 'garbage') {
+    if (cause === 'evicted' || cause === 'purged') {
       for (const { repository, digest, tags, isManifest } of roots)
         if (isManifest) telemetry.imageRemoved({ repository, digest, tags, cause });
     }
+    return this.settle(doomed, cause);
+  }
+
+  /** Removes the files of content that left the index. */
+  async settle(doomed: readonly DoomedContent[], cause: RemovalCause): Promise<Freed> {
     const freed = await this.#settle(doomed);
-    telemetry.contentRemoved({ ...freed, cause });
+    this.#options.telemetry.contentRemoved({ ...freed, cause });
     return freed;
   }
 

@@ -1,4 +1,4 @@
-/** Space that was promised to a download. */
+/** Space that was promised to a download or an upload. */
 export class Reservation {
   readonly registry: string;
   readonly #onEnd: (reservation: Reservation) => void;
@@ -28,6 +28,12 @@ export class Reservation {
   /** No more will be written. */
   shrinkToWritten(): void {
     this.#bytes = Math.min(this.#bytes, this.#writtenBytes);
+  }
+
+  /** So much is on the disk, and no more will be written unless it is promised anew. */
+  settle(bytes: number): void {
+    this.#bytes = bytes;
+    this.#writtenBytes = bytes;
   }
 
   wrote(bytes: number): void {

@@ -37,16 +37,17 @@ export function createSpace(options: SpaceOptions): Space {
   const budget = new DiskBudget({ store, index, limits });
   const removal = new Removal({ store, index, locks, telemetry });
   const pins = new Pins(index, options.pins);
+  const hosted = new Set(options.hosted);
   const eviction = new Eviction({
     store,
     index,
     budget,
     removal,
     pins,
-    pinned: new PinnedContent(index, pins),
+    pinned: new PinnedContent(index, pins, hosted),
     telemetry,
     downloads: options.downloads,
-    hosted: new Set(options.hosted),
+    hosted,
   });
   budget.use(eviction);
   return { budget, removal, pins, eviction };

@@ -2,11 +2,20 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ContentStore } from '../../content/content-store.ts';
 import type { MetadataIndex, Root } from '../../metadata/metadata-index.ts';
 import type { GarbageReport } from '../operations/operations.ts';
+import type { WantedBlobs } from '../pushing/wanted-blobs.ts';
 import type { DiskBudget } from '../space/disk-budget.ts';
 import type { Pins } from '../space/pins.ts';
 import type { Removal } from '../space/removal.ts';
 
+/** What pushes that are under way need. */
+interface PushesUnderWay {
+  /** Repositories, by their names in full, that blobs are being uploaded to. */
+  readonly repositories: ReadonlySet<string>;
+}
+
 export interface GarbageOptions {
+  readonly uploads: PushesUnderWay;
+  readonly wanted: WantedBlobs;
   readonly store: ContentStore;
   readonly index: MetadataIndex;
   readonly budget: DiskBudget;
@@ -17,7 +26,14 @@ export interface GarbageOptions {
 const PAGE = 200;
 const SWEEP = 200;
 
-/** Removes what nothing refers to. */
+/**
+ * Removes what nothing refers to, beside everything else. Pushes send blobs first and the manifest that lists them last; a
+ * client counts on a blob from when it was told that it is there, be it for having sent it, mounted it or asked for it.
+ * Each of these counts as a use, and what was used within the grace period stays; so does what a client was told of after
+ * the uses were read (`wanted`), and all of a repository that uploads are under way to. What goes nevertheless was told of
+ * so long ago that its push is over; should it go on after all, its manifest is refused for the blob that is missing, and
+ * sending that again mends it. A manifest that comes in between is no harm: the index removes only what nothing lists.
+ */
 export class Garbage {
   readonly #options: GarbageOptions;
 
@@ -60,13 +76,21 @@ export class Garbage {
     beforeMs: number,
     isDryRun: boolean,
   ): Promise<{ count: number; bytes: number }> {
-    const { index, removal, pins } = this.#options;
+    const { index, removal, pins, uploads, wanted } = this.#options;
     const collected = { count: 0, bytes: 0 };
     let after: { repository: string; digest: string } | undefined;
     for (;;) {
       const scope = repository === undefined ? {} : { repository };
       const page: Root[] = await index.listRoots({ ...scope, limit: PAGE, ...(after && { after }) });
-      const loose = page.filter((root) => !root.isManifest && root.usedAtMs < beforeMs && !pins.has(root));
+      const { repositories } = uploads;
+      const loose = page.filter(
+        (root) =>
+          !root.isManifest &&
+          root.usedAtMs < beforeMs &&
+          !pins.has(root) &&
+          !repositories.has(root.repository) &&
+          !wanted.has(root.repository, root.digest),
+      );
       collected.count += loose.length;
       if (isDryRun) collected.bytes += loose.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
       else if (loose.length > 0) collected.bytes += (await removal.drop(loose, 'garbage')).bytes;

@@ -17,7 +17,7 @@ export interface HealingOptions {
 /** Repositories that are asked for the same content before it is given up. */
 const MAX_SOURCES = 3;
 
-/** Fetches again what was lost. */
+/** Fetches again what was lost. What was pushed here comes back only by another push, unless an upstream has it too. */
 export class Healing {
   readonly #options: HealingOptions;
 
@@ -29,7 +29,7 @@ export class Healing {
   async heal(digest: Digest): Promise<boolean> {
     const { index, upstreams, telemetry } = this.#options;
     const holders = await index.repositoriesOf(digest, MAX_SOURCES);
-    let failure: unknown = new Error('no repository is known that has it');
+    let failure: unknown = new Error('no upstream is known that has it');
     for (const { repository: name, isManifest } of holders) {
       const repository = upstreams.repositoryNamed(name);
       if (!repository) continue;

@@ -1,4 +1,5 @@
 import { describeError, type Telemetry } from '../../telemetry/telemetry.ts';
+import type { Uploads } from '../pushing/uploads.ts';
 import type { DiskBudget } from '../space/disk-budget.ts';
 import type { Eviction } from '../space/eviction.ts';
 import type { Removal } from '../space/removal.ts';
@@ -9,11 +10,13 @@ export interface HousekeepingOptions {
   readonly eviction: Eviction;
   readonly garbage: Garbage;
   readonly removal: Removal;
+  readonly uploads: Pick<Uploads, 'expire'>;
   readonly telemetry: Telemetry;
 }
 
 /** Other programs may fill the disk, and the quota may be smaller than it was. */
 const LIMITS_MS = 10_000;
+const UPLOADS_MS = 10 * 60_000;
 const GARBAGE_MS = 6 * 3_600_000;
 /** What nobody needs for a day is garbage. */
 const GARBAGE_GRACE_MS = 24 * 3_600_000;
@@ -34,7 +37,9 @@ export class Housekeeping implements AsyncDisposable {
   start(): void {
     this.#every(LIMITS_MS, 'keeping the limits', () => this.#keepLimits());
     this.#every(GARBAGE_MS, 'garbage collection', () => this.#collectGarbage());
+    this.#every(UPLOADS_MS, 'expiry of uploads', () => this.#expireUploads());
     this.#begin('keeping the limits', () => this.#keepLimits());
+    this.#begin('expiry of uploads', () => this.#expireUploads());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -64,6 +69,10 @@ export class Housekeeping implements AsyncDisposable {
     for (const registry of [undefined, ...budget.limits.registryQuotas.keys()]) {
       if ((await budget.deficit(registry)) > 0) await eviction.relieve(() => budget.deficit(registry), registry);
     }
+  }
+
+  async #expireUploads(): Promise<void> {
+    await this.#options.uploads.expire();
   }
 
   async #collectGarbage(): Promise<void> {

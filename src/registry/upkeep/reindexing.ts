@@ -1,6 +1,6 @@
 import { ContentError } from '../../content/content-error.ts';
 import type { ContentStore } from '../../content/content-store.ts';
-import type { MetadataIndex } from '../../metadata/metadata-index.ts';
+import type { MetadataIndex, RegistryEvent } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { ManifestInvalidError, parseManifest, type ParsedManifest } from '../../oci/manifest.ts';
 
@@ -9,6 +9,10 @@ export interface SalvagedNames {
   readonly tags: readonly { readonly repository: string; readonly tag: string; readonly digest: Digest }[];
   readonly manifests: readonly { readonly repository: string; readonly digest: Digest; readonly mediaType: string }[];
   readonly pins: readonly string[];
+  readonly notes: readonly { readonly key: string; readonly value: string }[];
+  readonly events: readonly RegistryEvent[];
+  /** The number of the newest event that was ever written; undefined: not known. */
+  readonly lastEvent: number | undefined;
 }
 
 /** What was rebuilt, and what could not be. */
@@ -19,6 +23,7 @@ export interface ReindexReport {
   readonly repositories: number;
   readonly tags: number;
   readonly pins: number;
+  readonly events: number;
   /** Files that are not what their name says; they were put aside. */
   readonly damaged: readonly string[];
   /** Manifests of which no repository is known: they are used again when a client asks for them by name. */
@@ -78,11 +83,15 @@ export async function reindex(options: ReindexOptions): Promise<ReindexReport> {
   }
   const lostTags = await putTags(index, names);
   for (const pattern of names.pins) await index.putPin(pattern, Date.now());
+  for (const { key, value } of names.notes) await index.writeNote(key, value);
+  // Nothing has happened by this. An unknown number is below that of this millisecond: numbers go up more slowly.
+  await index.restoreEvents(names.events, names.lastEvent ?? Date.now());
   return {
     ...counted,
     repositories: repositories.size,
     tags: names.tags.length - lostTags.length,
     pins: names.pins.length,
+    events: names.events.length,
     damaged,
     lostTags,
   };

@@ -9,8 +9,13 @@ const store = await DiskStore.open(folder);
 for (let seed = Number(from); ; seed += 1) {
   const bytes = seededBytes(200_000, seed);
   const digest = digestOf(bytes);
-  if (seed % 2) {
+  if (seed % 3 === 0) {
     await store.put(digest, bytes);
+  } else if (seed % 3 === 1) {
+    await using upload = await store.startUpload('local/app');
+    await upload.append([bytes.subarray(0, 150_000)]);
+    await upload.append([bytes.subarray(150_000)]);
+    if (await upload.verify(digest)) await upload.commit(digest);
   } else {
     await using ingest = await store.ingest(digest);
     ingest.describe(bytes.length, 'docker.io/library/app');

@@ -15,7 +15,10 @@ const left = await readdir(new Layout(folder).ingests);
 await using ingest = await store.ingest(digestOf(bytes));
 const write = await outcomeOf(() => ingest.write([bytes], 0));
 ingest.pass([bytes], 0);
-process.stdout.write(`${JSON.stringify({ put, left, write, isRight: await ingest.verify() })}\n`);
+const isRight = await ingest.verify();
+await using upload = await store.startUpload('local/app');
+const append = await outcomeOf(() => upload.append([bytes]));
+process.stdout.write(`${JSON.stringify({ put, left, write, isRight, append, arrivedBytes: upload.sizeBytes })}\n`);
 
 async function outcomeOf(act: () => Promise<void>): Promise<string> {
   try {

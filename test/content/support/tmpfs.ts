@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rmdir } from 'node:fs/promises';
+import { mkdtemp, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -28,4 +28,13 @@ export async function mountSmallDisk(sizeBytes: number): Promise<SmallDisk> {
       await rmdir(path);
     },
   };
+}
+
+/** Takes the last byte of a small disk. @returns the file that has it now */
+export async function fillUp(folder: string): Promise<string> {
+  const path = join(folder, 'filler');
+  await writeFile(path, Buffer.alloc(64 * 1024 * 1024)).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+  });
+  return path;
 }

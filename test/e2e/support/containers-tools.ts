@@ -33,6 +33,12 @@ export class ContainersTools implements AsyncDisposable {
     return run('skopeo', [...configuration, ...args], { env: this.#environment() });
   }
 
+  /** Logs in, for both tools, and for these only. @param trust how skopeo is to trust the registry; default: blindly */
+  async login(registry: string, username: string, password: string, trust = '--tls-verify=false'): Promise<void> {
+    const args = ['login', trust, '--username', username, '--password-stdin', registry];
+    await run('skopeo', args, { env: this.#environment(), input: password });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await unmountBelow(this.#directory.path);
     await this.#directory[Symbol.asyncDispose]();
@@ -47,7 +53,7 @@ export class ContainersTools implements AsyncDisposable {
   }
 }
 
-/** Sends pulls of each registry in `locations` to the place (`host:port/path`) that stands there. */
+/** Sends pulls (and pushes, where it is the same place) of each registry in `locations` to the place (`host:port/path`) that stands there. */
 export async function containersTools(locations: Record<string, string>): Promise<ContainersTools> {
   const directory = await temporaryDirectory();
   const tools = new ContainersTools(directory);

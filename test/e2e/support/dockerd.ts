@@ -5,7 +5,7 @@ import { killLeftover, unmountBelow } from './leftovers.ts';
 import { run } from './run.ts';
 import { sealedEnvironment } from './sealed-environment.ts';
 
-/** A Docker daemon of its own, with `registry-mirrors`. */
+/** A Docker daemon of its own. */
 export class Dockerd implements AsyncDisposable {
   readonly #directory: TemporaryDirectory;
   readonly #process: RunningProcess;
@@ -26,6 +26,16 @@ export class Dockerd implements AsyncDisposable {
     return docker(this.#directory.path, args);
   }
 
+  /** Logs in, for this daemon's command line only. */
+  async login(registry: string, username: string, password: string): Promise<void> {
+    await docker(this.#directory.path, ['login', '--username', username, '--password-stdin', registry], password);
+  }
+
+  /** A path in the temporary folder, for what docker reads. */
+  path(name: string): string {
+    return join(this.#directory.path, name);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       await this.#process.stop();
@@ -35,16 +45,16 @@ export class Dockerd implements AsyncDisposable {
   }
 }
 
-/** Starts dockerd, with `mirror` as its only registry mirror. */
-export async function startDockerd(mirror: string): Promise<Dockerd> {
+/** Starts dockerd. @param mirror its only registry mirror; default: none */
+export async function startDockerd(mirror?: string): Promise<Dockerd> {
   // A short name: the path of a unix socket has at most 107 characters.
   const directory = await temporaryDirectory('e-');
   const { path } = directory;
   const folders = ['--data-root', join(path, 'data'), '--exec-root', join(path, 'exec')];
   const socket = ['--pidfile', join(path, 'pid'), '-H', `unix://${join(path, 'sock')}`];
-  const network = ['--iptables=false', '--bridge=none'];
+  const network = ['--iptables=false', '--bridge=none', ...(mirror === undefined ? [] : ['--registry-mirror', mirror])];
   try {
-    const process = await startProcess('dockerd', [...network, ...folders, ...socket, '--registry-mirror', mirror], {
+    const process = await startProcess('dockerd', [...network, ...folders, ...socket], {
       env: sealedEnvironment(path),
       readyTimeoutMs: 60_000,
       stopTimeoutMs: 30_000,
@@ -60,9 +70,9 @@ export async function startDockerd(mirror: string): Promise<Dockerd> {
   }
 }
 
-async function docker(directory: string, args: readonly string[]): Promise<string> {
+async function docker(directory: string, args: readonly string[], input = ''): Promise<string> {
   const env = sealedEnvironment(directory);
-  return run('docker', ['--host', `unix://${join(directory, 'sock')}`, ...args], { env });
+  return run('docker', ['--host', `unix://${join(directory, 'sock')}`, ...args], { env, input });
 }
 
 /** dockerd ends the containerd it started and unmounts its folders, but not if it was killed. */

@@ -9,14 +9,18 @@ export interface RunOptions {
   env?: NodeJS.ProcessEnv;
   /** Default two minutes. */
   timeoutMs?: number;
+  /** What it reads from stdin; default: nothing. */
+  input?: string;
 }
 
 /** Runs a command to its end and gives its stdout; a failure throws with all its output. */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
   const settings = { timeout: options.timeoutMs ?? 120_000, maxBuffer: 64 * 1024 * 1024 };
   try {
-    const { stdout } = await execFileAsync(command, args, { ...settings, env: options.env ?? process.env });
-    return stdout;
+    const running = execFileAsync(command, args, { ...settings, env: options.env ?? process.env });
+    // Who ends without having read all of it has its reasons, and says so.
+    running.child.stdin?.on('error', () => undefined).end(options.input);
+    return (await running).stdout;
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
     throw new Error(`${command} ${args.join(' ')} failed\n${stdout}\n${stderr}`, { cause: error });

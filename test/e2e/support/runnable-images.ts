@@ -74,6 +74,15 @@ export function imagesOverOneBase(
   return Object.fromEntries(images);
 }
 
+/** An image that runs on this machine: busybox in a layer, and layers of noise of these sizes. */
+export function imageOfLayers(message: string, sizesBytes: readonly number[]): ImageParts {
+  const architecture = ARCHITECTURES[0] ?? '';
+  const blobs = new Map<string, Buffer>();
+  const noise = sizesBytes.map((size, n) => tar([{ name: `noise-${n}`, bytes: seededBytes(size, `${message} ${n}`) }]));
+  const archives = [tar([programFor(architecture)]), ...noise];
+  return { root: addImage(blobs, { format: 'oci', message, architecture, archives }), children: [], blobs, message };
+}
+
 /** The digests of everything that belongs to an image, in order. */
 export function digestsOf({ root, children, blobs }: ImageParts): string[] {
   return [root.digest, ...children.map(({ digest }) => digest), ...blobs.keys()].toSorted();

@@ -1,15 +1,15 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * An environment for a client under test: nothing of the user's (login files above all), and no way out of the machine,
- * so that a client that falls back to the real registry fails instead of hiding that the mirror did.
+ * An environment for a client under test: nothing of the user's (login files above all: those that the client writes are
+ * in the folder), and no way out of the machine, so that a client that falls back to the real registry fails instead of hiding that the mirror did.
  */
 export function sealedEnvironment(directory: string): Record<string, string> {
   const home = join(directory, 'home');
   const logins = join(home, 'logins.json');
   mkdirSync(home, { recursive: true });
-  writeFileSync(logins, '{}');
+  if (!existsSync(logins)) writeFileSync(logins, '{}');
   return {
     PATH: process.env['PATH'] ?? '',
     HOME: home,

@@ -1,3 +1,4 @@
+import type { RegistryEvent } from '../../../src/metadata/metadata-index.ts';
 import type { ManifestReference } from '../../../src/oci/manifest.ts';
 
 /** Content by name: what a manifest refers to, nothing for a blob. */
@@ -22,11 +23,22 @@ interface ModelRoot {
 class ModelRepository {
   readonly links = new Map<string, Link>();
   readonly tags = new Map<string, string>();
+  /** When tags began to point where they do. */
+  readonly moved = new Map<string, number>();
   readonly roots = new Map<string, ModelRoot>();
 
   tagsOf(name: string): string[] {
     return [...this.tags].flatMap(([tag, target]) => (target === name ? [tag] : [])).toSorted();
   }
+}
+
+/** What happened, by name. */
+export interface ModelEvent {
+  readonly kind: RegistryEvent['kind'];
+  readonly repository: string;
+  readonly name: string;
+  readonly tag?: string;
+  readonly previous?: string | undefined;
 }
 
 /** One root as the model sees it. */
@@ -41,14 +53,15 @@ export interface ModelRootRow {
 }
 
 /**
- * The contract of roots, doomed content and usage (src/metadata/metadata-index.ts), in a few maps: it looks at everything
- * for every question. References must not run in a circle.
+ * The contract of roots, pushes, events, doomed content and usage (src/metadata/metadata-index.ts), in a few maps: it looks
+ * at everything for every question. References must not run in a circle.
  */
 export class IndexModel {
   readonly #universe: Universe;
   readonly #repositories = new Map<string, ModelRepository>();
   readonly stored = new Set<string>();
   readonly doomed = new Set<string>();
+  readonly events: ModelEvent[] = [];
   /** In which order content came up: decides between roots that were used at the same moment. */
   readonly #known = new Map<string, number>();
   #count = 0;
@@ -60,21 +73,98 @@ export class IndexModel {
   putManifest(repository: string, name: string, tags: readonly string[], at: number): void {
     this.#know(name);
     const { links } = this.#repository(repository);
+    if (!this.isManifestOf(repository, name)) this.events.push({ kind: 'fill', repository, name });
     this.#store(name);
     this.#link(repository, name, at).isManifest = true;
     for (const reference of this.#refers(name)) {
       this.#know(reference.name);
       if (reference.role === 'config' || reference.role === 'layer') this.#link(repository, reference.name, undefined);
     }
-    for (const tag of tags) this.#point(repository, tag, name);
+    for (const tag of tags) this.#point(repository, tag, { name, at });
+    this.#settle(repository, at);
     const link = links.get(name);
     if (!this.#repository(repository).roots.has(name) && link) link.usedAt ??= at;
-    this.#settle(repository, at);
   }
 
   putTag(repository: string, tag: string, name: string, at: number): void {
-    this.#point(repository, tag, name);
+    this.#point(repository, tag, { name, at });
     this.#settle(repository, at);
+  }
+
+  /** @returns what of `required` is missing: then nothing was done */
+  pushManifest(repository: string, name: string, push: { tags: readonly string[]; required: string[]; at: number }) {
+    const { tags, required, at } = push;
+    const children = new Set(this.#refers(name).flatMap((one) => (one.role === 'manifest' ? [one.name] : [])));
+    const isThere = (each: string) =>
+      this.belongs(repository, each) &&
+      this.stored.has(each) &&
+      (!children.has(each) || this.isManifestOf(repository, each));
+    const missing = required.filter((each) => !isThere(each));
+    if (missing.length > 0) return missing;
+    this.events.push({ kind: 'push', repository, name, ...(tags[0] !== undefined && { tag: tags[0] }) });
+    this.#know(name);
+    for (const reference of this.#refers(name)) this.#know(reference.name);
+    this.#store(name);
+    const link = this.#link(repository, name, undefined);
+    link.isManifest = true;
+    const { roots } = this.#repository(repository);
+    for (const tag of tags) this.#point(repository, tag, { name, at });
+    this.#touch(repository, name, at);
+    this.#settle(repository, at);
+    if (!roots.has(name)) link.usedAt = Math.max(link.usedAt ?? 0, at);
+    this.#touch(repository, name, at);
+    return [];
+  }
+
+  pushBlob(repository: string, name: string, at: number): void {
+    this.#know(name);
+    this.#store(name);
+    this.#take(repository, name, at);
+  }
+
+  mountBlob(repository: string, name: string, mount: { from: string | undefined; at: number }): boolean {
+    const { from, at } = mount;
+    if (!this.stored.has(name) || (from !== undefined && !this.belongs(from, name))) return false;
+    this.#take(repository, name, at);
+    return true;
+  }
+
+  /** @returns what went, and what of it became doomed; undefined if there was no such manifest */
+  deleteManifest(
+    repository: string,
+    name: string,
+    at: number,
+  ): { tags: string[]; manifests: string[]; doomed: string[] } | undefined {
+    if (!this.isManifestOf(repository, name)) return undefined;
+    const { links, tags, roots } = this.#repository(repository);
+    const tagNames = this.#repository(repository).tagsOf(name);
+    for (const tag of tagNames) {
+      tags.delete(tag);
+      this.events.push({ kind: 'untag', repository, name, tag, previous: name });
+    }
+    const going = this.#whatGoesWith(repository, name);
+    for (const each of going) this.events.push({ kind: 'delete', repository, name: each });
+    for (const each of going) {
+      roots.delete(each);
+      if (this.#isListedAsBlob(repository, each, going))
+        links.set(each, { ...links.get(each), isManifest: false } as Link);
+      else links.delete(each);
+    }
+    const before = new Set(roots.keys());
+    this.#settle(repository, at);
+    for (const each of roots.keys()) if (!before.has(each)) this.#touch(repository, each, at);
+    return { tags: tagNames, manifests: [...going], doomed: this.#doom([...going]) };
+  }
+
+  /** @returns what became doomed */
+  deleteBlob(repository: string, name: string, at: number): { outcome: string; doomed: string[] } {
+    const { links } = this.#repository(repository);
+    const link = links.get(name);
+    if (!link) return { outcome: 'unknown', doomed: [] };
+    if (link.isManifest || this.#listers(repository, name).length > 0) return { outcome: 'listed', doomed: [] };
+    this.#unlink(repository, name);
+    this.#settle(repository, at);
+    return { outcome: 'deleted', doomed: this.#doom([name]) };
   }
 
   dropTag(repository: string, tag: string): boolean {
@@ -82,6 +172,7 @@ export class IndexModel {
     const name = tags.get(tag);
     if (name === undefined) return false;
     tags.delete(tag);
+    this.events.push({ kind: 'untag', repository, name, tag, previous: name });
     const root = roots.get(name);
     if (root) root.isSetAside = false;
     this.#settle(repository, 0);
@@ -130,12 +221,7 @@ export class IndexModel {
     const isKept = (each: string) => [...roots.keys()].some((root) => this.partsOf(repository, root).has(each));
     const gone = [...links.keys()].filter((each) => !isKept(each));
     for (const each of gone) links.delete(each);
-    const doomed = gone.filter((each) => this.stored.has(each) && !this.#isLinked(each));
-    for (const each of doomed) {
-      this.stored.delete(each);
-      this.doomed.add(each);
-    }
-    return doomed;
+    return this.#doom(gone);
   }
 
   /** @returns how many names nothing needs any more */
@@ -162,6 +248,30 @@ export class IndexModel {
 
   tagTarget(repository: string, tag: string): string | undefined {
     return this.#repository(repository).tags.get(tag);
+  }
+
+  /** Tags with when they began to point where they do, and when a manifest below was last used. */
+  tagRows(repository: string): { tag: string; name: string; movedAtMs: number; usedAtMs: number | undefined }[] {
+    const { links, tags, moved } = this.#repository(repository);
+    const usedAt = (name: string): number[] => {
+      const link = links.get(name);
+      if (!link) return [];
+      const children = link.isManifest ? this.#refers(name).filter((one) => one.role === 'manifest') : [];
+      return [link.usedAt ?? 0, ...children.flatMap((one) => usedAt(one.name))];
+    };
+    return [...tags.keys()].toSorted().map((tag) => {
+      const name = tags.get(tag) ?? '';
+      const usedAtMs = Math.max(...usedAt(name)) || undefined;
+      return { tag, name, movedAtMs: moved.get(tag) ?? 0, usedAtMs };
+    });
+  }
+
+  /** Stored manifests whose subject it is. */
+  referrers(repository: string, name: string): string[] {
+    return [...this.#repository(repository).links]
+      .filter(([each, link]) => link.isManifest && this.stored.has(each))
+      .map(([each]) => each)
+      .filter((each) => this.#refers(each).some((one) => one.role === 'subject' && one.name === name));
   }
 
   /** Repositories that have something, in byte order. */
@@ -249,20 +359,77 @@ export class IndexModel {
   /** What is directly above it in the repository. */
   #parents(repository: string, name: string): string[] {
     const { links } = this.#repository(repository);
-    const listing = [...links].filter(
-      ([above, link]) =>
-        link.isManifest && this.#refers(above).some((one) => one.role !== 'subject' && one.name === name),
-    );
     const subjects = links.get(name)?.isManifest
       ? this.#refers(name).filter((one) => one.role === 'subject' && links.has(one.name))
       : [];
-    return [...listing.map(([above]) => above), ...subjects.map((one) => one.name)];
+    return [...this.#listers(repository, name), ...subjects.map((one) => one.name)];
   }
 
-  #point(repository: string, tag: string, name: string): void {
-    const { tags, roots } = this.#repository(repository);
+  /** Manifests of the repository that list it. */
+  #listers(repository: string, name: string): string[] {
+    return [...this.#repository(repository).links]
+      .filter(([, link]) => link.isManifest)
+      .map(([above]) => above)
+      .filter((above) => this.#refers(above).some((one) => one.role !== 'subject' && one.name === name));
+  }
+
+  /** The manifest, and those below what goes that have no tag, and nothing above them that stays. */
+  #whatGoesWith(repository: string, top: string): Set<string> {
+    const { links } = this.#repository(repository);
+    const going = new Set([top]);
+    for (let size = 0; size < going.size; ) {
+      size = going.size;
+      for (const [name, link] of links) {
+        const above = this.#parents(repository, name);
+        const isHeld = above.some((each) => !going.has(each) || this.#isListedAsBlob(repository, each, going));
+        const isTagged = this.#repository(repository).tagsOf(name).length > 0;
+        if (link.isManifest && above.some((each) => going.has(each)) && !isHeld && !isTagged) going.add(name);
+      }
+    }
+    return going;
+  }
+
+  /** Does a manifest that stays have it as its config or a layer? */
+  #isListedAsBlob(repository: string, name: string, going: ReadonlySet<string>): boolean {
+    return [...this.#repository(repository).links].some(
+      ([above, link]) =>
+        link.isManifest &&
+        !going.has(above) &&
+        this.#refers(above).some((one) => (one.role === 'config' || one.role === 'layer') && one.name === name),
+    );
+  }
+
+  /** A blob that a client pushed or mounted. */
+  #take(repository: string, name: string, at: number): void {
+    this.events.push({ kind: 'blob', repository, name });
+    this.#link(repository, name, at);
+    this.#settle(repository, at);
+    this.#touch(repository, name, at);
+  }
+
+  #touch(repository: string, name: string, at: number): void {
+    const root = this.#repository(repository).roots.get(name);
+    if (root) root.usedAt = Math.max(root.usedAt, at);
+  }
+
+  /** What of it is stored and in no repository leaves the store. */
+  #doom(names: readonly string[]): string[] {
+    const doomed = names.filter((name) => this.stored.has(name) && !this.#isLinked(name));
+    for (const name of doomed) {
+      this.stored.delete(name);
+      this.doomed.add(name);
+    }
+    return doomed;
+  }
+
+  #point(repository: string, tag: string, { name, at }: { name: string; at: number }): void {
+    const { tags, moved, roots } = this.#repository(repository);
     const before = tags.get(tag);
     tags.set(tag, name);
+    if (before !== name) {
+      moved.set(tag, at);
+      this.events.push({ kind: 'tag', repository, name, tag, previous: before });
+    }
     const root = before === undefined || before === name ? undefined : roots.get(before);
     if (root) root.isSetAside = false;
   }

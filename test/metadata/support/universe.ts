@@ -20,5 +20,15 @@ export const UNIVERSE: Universe = {
 };
 /** All its names. */
 export const NAMES = Object.keys(UNIVERSE);
+/** The same, with a manifest that another one has for a layer, and one whose subject is a blob. */
+export const ODD_UNIVERSE: Universe = {
+  ...UNIVERSE,
+  wrapper: { sizeBytes: 800, refers: [layer('image2'), layer('config')] },
+  scan: { sizeBytes: 900, refers: [{ role: 'subject', name: 'layer1' }, layer('layer0')] },
+};
 /** Names of what refers to something. */
-export const MANIFESTS = NAMES.filter((name) => (UNIVERSE[name]?.refers.length ?? 0) > 0);
+export const MANIFESTS = manifestsOf(UNIVERSE);
+
+export function manifestsOf(universe: Universe): string[] {
+  return Object.keys(universe).filter((name) => (universe[name]?.refers.length ?? 0) > 0);
+}

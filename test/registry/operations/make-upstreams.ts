@@ -3,7 +3,11 @@ import { Upstreams, UpstreamSite } from '../../../src/registry/upstreams.ts';
 import type { Upstream } from '../../../src/upstream/upstream.ts';
 
 /** Upstreams of these names, which are not to be asked for anything. */
-export function makeUpstreams(names: readonly string[], defaultName: string | undefined): Upstreams {
+export function makeUpstreams(
+  names: readonly string[],
+  defaultName: string | undefined,
+  hosted: readonly string[] = [],
+): Upstreams {
   const rules = new UpstreamRules({
     freshForMs: 0,
     staleWhileRevalidateMs: 0,
@@ -17,6 +21,7 @@ export function makeUpstreams(names: readonly string[], defaultName: string | un
   return new Upstreams(
     names.map((name) => new UpstreamSite(silentUpstream(name), rules, false)),
     defaultName,
+    hosted,
   );
 }
 

@@ -4,7 +4,7 @@ import { OperationError } from '../../../src/registry/operations/operation-error
 import { pinPattern } from '../../../src/registry/operations/pin-pattern.ts';
 import { makeUpstreams } from './make-upstreams.ts';
 
-const upstreams = makeUpstreams(['docker.io', 'ghcr.io', 'registry.example:5000'], 'docker.io');
+const upstreams = makeUpstreams(['docker.io', 'ghcr.io', 'registry.example:5000'], 'docker.io', ['local']);
 const digest = `sha256:${'ab'.repeat(32)}`;
 
 describe('a pin in full', () => {
@@ -27,6 +27,9 @@ describe('a pin in full', () => {
     ['ghcr.io/owner/*:v*', 'ghcr.io/owner/*:v*'],
     ['registry.example:5000/app:1', 'registry.example:5000/app:1'],
     ['registry.example:5000/app', 'registry.example:5000/app'],
+    ['local/app:v*', 'local/app:v*'],
+    ['local/**', 'local/**'],
+    ['local', 'docker.io/library/local'],
     ['**/debian:12', '**/debian:12'],
     ['*/library/*', '*/library/*'],
     ['*.io/**', '*.io/**'],

@@ -89,6 +89,16 @@ describe('pinned content', () => {
     expect(await new PinnedContent(stock.index, stock.space.pins).bytes()).toBe(diskBytes);
   });
 
+  test('is not counted where it is hosted, since that stays without pins, but all that is hosted is unmovable', async () => {
+    await using stock = await openStock({ pins: ['**'], hosted: ['local'] });
+    await stock.addImage('a');
+    await stock.addImage('b', { repository: 'local/app' });
+    await stock.addBlob('loose', ['local/app']);
+    const { eviction } = stock.space;
+    expect(await eviction.pinnedBytes(10_000)).toBe(IMAGE_DISK_BYTES);
+    expect(await eviction.unmovableBytes()).toBe(2 * IMAGE_DISK_BYTES + 25 * 4096);
+  });
+
   test('is nothing without pins, and nobody is asked', async () => {
     await using stock = await openStock();
     const refuse = () => Promise.reject(new Error('asked'));

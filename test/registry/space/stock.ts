@@ -23,6 +23,8 @@ interface StockImage {
 
 /** A store and an index with images in them, and the parts that look after its space. */
 export interface Stock extends AsyncDisposable {
+  /** The data directory. */
+  readonly path: string;
   readonly store: DiskStore;
   readonly index: SqliteIndex;
   readonly space: Space;
@@ -85,6 +87,7 @@ export async function openStock(options: Partial<Omit<SpaceOptions, 'store' | 'i
     return digest;
   };
   return {
+    path: disk.path,
     store,
     index,
     space,

@@ -78,6 +78,7 @@ export class Mirror implements AsyncDisposable {
         index: observed(this.index, around('index')),
         upstreams,
         telemetry,
+        events: { status: async () => [] },
         site: 'life',
         version: '0',
         limits: {
@@ -88,6 +89,10 @@ export class Mirror implements AsyncDisposable {
         },
         pins: [],
         hosted: [],
+        hostedRules: [],
+        retentionSchedule: '30 3 * * *',
+        uploads: { expireMs: Infinity },
+        manifestLimitBytes: 4 * 1024 * 1024,
         scrub: { everyMs: Infinity, bytesPerSecond: Infinity },
         warm: [],
         readAhead: setup.readAhead,

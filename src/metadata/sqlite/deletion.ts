@@ -1,0 +1,138 @@
+import type { Digest } from '../../oci/digest.ts';
+import type { BlobDeletion, Cause, DoomedContent, ManifestDeletion } from '../metadata-index.ts';
+import type { Connection } from './connection.ts';
+import type { Events } from './events.ts';
+import type { Graph } from './graph.ts';
+import type { Ids } from './ids.ts';
+import type { KnownManifest, KnownManifests } from './known-manifests.ts';
+import type { Roots } from './roots.ts';
+import type { RowCache } from './row-cache.ts';
+import { untagging, type Tags } from './tags.ts';
+import type { Unlinking } from './unlinking.ts';
+
+interface DeletionOptions {
+  readonly ids: Ids;
+  readonly graph: Graph;
+  readonly roots: Roots;
+  readonly tags: Tags;
+  readonly known: KnownManifests;
+  readonly events: Events;
+  readonly unlinking: Unlinking;
+  readonly rows: RowCache;
+}
+
+/** What one deletion does, as it goes on. */
+interface Going {
+  /** In the order in which they go. */
+  readonly manifests: KnownManifest[];
+  /** Whatever else they listed. */
+  readonly blobs: Set<number>;
+}
+
+/** Takes manifests and blobs out of their repositories because a client says so. */
+export class Deletion {
+  readonly #connection: Connection;
+  readonly #options: DeletionOptions;
+
+  constructor(connection: Connection, options: DeletionOptions) {
+    this.#connection = connection;
+    this.#options = options;
+  }
+
+  /** @returns undefined if there was none */
+  manifest(repository: string, digest: Digest, cause: Cause): ManifestDeletion | undefined {
+    const { tags, known, events, unlinking, rows } = this.#options;
+    const deletion = this.#connection.write(() => {
+      const top = known.find(repository, digest);
+      if (!top) return undefined;
+      const tagNames = tags.removeOf(top);
+      for (const tag of tagNames) events.add(untagging(top, tag), cause);
+      const going = this.#release(top);
+      const atMs = Date.now();
+      for (const manifest of going.manifests) events.add({ ...manifest, kind: 'delete', atMs }, cause);
+      const doomed = going.manifests.flatMap((manifest) => this.#remove(manifest));
+      this.#loosen(top.repositoryId, going.blobs, atMs);
+      unlinking.tidy(top.repositoryId);
+      return { tags: tagNames, manifests: going.manifests.map((manifest) => manifest.digest), doomed };
+    });
+    for (const tag of deletion?.tags ?? []) rows.forgetTag(repository, tag);
+    for (const gone of deletion?.manifests ?? []) rows.forgetManifest(repository, gone);
+    return deletion;
+  }
+
+  blob(repository: string, digest: Digest): BlobDeletion {
+    const { ids, graph, roots, unlinking } = this.#options;
+    return this.#connection.write((): BlobDeletion => {
+      const [repositoryId, contentId] = [ids.repository(repository), ids.content(digest)];
+      if (repositoryId === undefined || contentId === undefined) return { outcome: 'unknown', doomed: [] };
+      const node = { repositoryId, contentId };
+      const isManifest = unlinking.isManifest(node);
+      if (isManifest === undefined) return { outcome: 'unknown', doomed: [] };
+      if (isManifest || graph.isListed(node)) return { outcome: 'listed', doomed: [] };
+      const referrers = graph.referrers(node);
+      roots.remove(node);
+      unlinking.unlink(node);
+      this.#keep(repositoryId, referrers, Date.now());
+      const doomed = unlinking.doomUnlinked(contentId, digest);
+      unlinking.tidy(repositoryId);
+      return { outcome: 'deleted', doomed };
+    });
+  }
+
+  /**
+   * From the top down: the manifest goes, and those below it unless they are roots or below one. Their links stay where a
+   * manifest has them as its config or a layer: what then still has them has a blob.
+   */
+  #release(top: KnownManifest): Going {
+    const { graph, roots, known, unlinking } = this.#options;
+    const { repository, repositoryId } = top;
+    const going: Going = { manifests: [], blobs: new Set() };
+    roots.remove(top);
+    const below = [top.contentId];
+    for (let contentId = below.pop(); contentId !== undefined; contentId = below.pop()) {
+      const node = { repositoryId, contentId };
+      const manifest = known.at(repository, node);
+      if (!manifest) {
+        going.blobs.add(contentId);
+        continue;
+      }
+      if (contentId !== top.contentId && (roots.find(node) || roots.isBelowRoot(node))) continue;
+      going.manifests.push(manifest);
+      below.push(...graph.listed(node), ...graph.referrers(node));
+      if (graph.isListedAsBlob(node)) unlinking.demote(node);
+      else unlinking.unlink(node);
+    }
+    return going;
+  }
+
+  /** Of what goes, the bytes that no repository has any more are to leave the store. */
+  #remove(manifest: KnownManifest): DoomedContent[] {
+    const { graph, unlinking } = this.#options;
+    const { contentId, digest } = manifest;
+    if (!graph.isListedAsBlob(manifest)) unlinking.unlink(manifest);
+    return unlinking.doomUnlinked(contentId, digest);
+  }
+
+  /** What is part of nothing any more stands by itself, and garbage collection lets it be for a while. */
+  #loosen(repositoryId: number, blobs: Iterable<number>, at: number): void {
+    const { roots } = this.#options;
+    const loose = [...blobs]
+      .map((contentId) => ({ repositoryId, contentId }))
+      .filter((node) => !roots.isBelowRoot(node));
+    // Does nothing for what does not belong to the repository.
+    for (const node of loose) roots.add(node, at);
+    for (const node of loose) {
+      // A blob can be above another one: as the subject of a manifest that lists that.
+      if (roots.isBelowRoot(node)) roots.remove(node);
+      else roots.touch(node, at);
+    }
+  }
+
+  /** What was part of something that goes: roots, unless something else is above them. */
+  #keep(repositoryId: number, contentIds: readonly number[], at: number): void {
+    const { roots } = this.#options;
+    const nodes = contentIds.map((contentId) => ({ repositoryId, contentId }));
+    for (const node of nodes) roots.add(node, at);
+    for (const node of nodes) roots.settle(node);
+  }
+}

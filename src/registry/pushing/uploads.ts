@@ -1,0 +1,262 @@
+import { ContentError } from '../../content/content-error.ts';
+import type { ContentStore, Upload, UploadState } from '../../content/content-store.ts';
+import type { Cause, MetadataIndex } from '../../metadata/metadata-index.ts';
+import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
+import { describeError, type Telemetry } from '../../telemetry/telemetry.ts';
+import type { KeyedLock } from '../../util/keyed-lock.ts';
+import { RegistryError, toRegistryError } from '../registry-error.ts';
+import type { DiskBudget } from '../space/disk-budget.ts';
+import { registryOf } from '../space/registry-of.ts';
+import type { LostContent } from '../upkeep/lost-content.ts';
+import type { IncomingBytes } from './incoming-bytes.ts';
+import { takeBytes } from './take-bytes.ts';
+import { parseUploadNote, uploadNote } from './upload-note.ts';
+import { noRoom, UploadRoom } from './upload-room.ts';
+import type { WantedBlobs } from './wanted-blobs.ts';
+import { unknownUpload, type UploadOwner, UploadSession } from './upload-session.ts';
+
+export interface UploadsOptions {
+  readonly store: ContentStore;
+  readonly index: MetadataIndex;
+  readonly budget: DiskBudget;
+  readonly lost: LostContent;
+  readonly wanted: WantedBlobs;
+  /** One at a time for each digest: storing it, and removing it. */
+  readonly locks: KeyedLock;
+  readonly telemetry: Telemetry;
+  /** An upload that nobody has worked on for so long is thrown away. */
+  readonly expireMs: number;
+}
+
+/** An upload, as its client may know it. */
+export interface UploadStatus {
+  readonly id: string;
+  /** What has arrived. */
+  readonly sizeBytes: number;
+}
+
+/** Each takes two files, and memory for as long as it is not expired. */
+const MAX_SESSIONS = 10_000;
+const MAX_SESSIONS_OF_ONE = 1_000;
+const TOO_MANY_MS = 60_000;
+
+/**
+ * Uploads of blobs (distribution-spec, "Pushing blobs"). They outlive restarts and broken connections: what has arrived
+ * stays until it is asked for, cancelled or expired. All errors are RegistryErrors.
+ */
+export class Uploads implements AsyncDisposable {
+  readonly #options: UploadsOptions;
+  readonly #sessions = new Map<string, UploadSession>();
+  readonly #onBytes: (bytes: number) => void;
+
+  constructor(options: UploadsOptions) {
+    this.#options = options;
+    this.#onBytes = (bytes) => options.telemetry.uploadReceived(bytes);
+  }
+
+  /** Finds what an earlier run left, and counts it. To be called before anything is served. */
+  async prepare(): Promise<void> {
+    const { store } = this.#options;
+    for (const state of await store.listUploads()) {
+      const owner = parseUploadNote(state.note);
+      if (owner) this.#remember(state, owner);
+      else await store.discardUpload(state.id);
+    }
+    this.#tellCount();
+  }
+
+  /** Repositories, by their names in full, that somebody is pushing blobs to. */
+  get repositories(): ReadonlySet<string> {
+    return new Set([...this.#sessions.values()].map(({ owner }) => owner.repository));
+  }
+
+  /** Begins an upload. @param algorithm what its digest will be of, if the client told */
+  async start(owner: UploadOwner, algorithm?: DigestAlgorithm): Promise<UploadStatus> {
+    const { id } = await translating(() => this.#begin(owner, algorithm));
+    return { id, sizeBytes: 0 };
+  }
+
+  /** Where an upload stands, also while bytes come in. */
+  status(id: string, owner: UploadOwner): UploadStatus {
+    return { id, sizeBytes: this.#find(id, owner).sizeBytes };
+  }
+
+  /** Appends bytes. Of what fails in the middle that stays which has arrived. */
+  async append(id: string, owner: UploadOwner, incoming: IncomingBytes): Promise<UploadStatus> {
+    const session = this.#find(id, owner);
+    await this.#work(session, (upload) => takeBytes(session, upload, incoming, this.#onBytes));
+    return { id, sizeBytes: session.sizeBytes };
+  }
+
+  /**
+   * Ends an upload: what has arrived, with these bytes behind it, is a blob of the repository from now on. Where it is not
+   * what the digest says it is thrown away: no retry could mend it.
+   */
+  async finish(
+    id: string,
+    target: { readonly owner: UploadOwner; readonly digest: Digest; readonly cause: Cause },
+    incoming: IncomingBytes | undefined,
+  ): Promise<void> {
+    const session = this.#find(id, target.owner);
+    await this.#work(session, async (upload) => {
+      if (incoming) await takeBytes(session, upload, incoming, this.#onBytes);
+      await this.#complete(session, upload, target);
+    });
+  }
+
+  /** The whole of a blob in one request: no session is left behind if it fails. */
+  async pushWhole(
+    target: { readonly owner: UploadOwner; readonly digest: Digest; readonly cause: Cause },
+    algorithm: DigestAlgorithm,
+    incoming: IncomingBytes,
+  ): Promise<void> {
+    const session = await translating(() => this.#begin(target.owner, algorithm));
+    try {
+      await this.finish(session.id, target, incoming);
+    } finally {
+      if (!session.isOver) await this.#discard(session);
+    }
+  }
+
+  /** Throws an upload away, also one that somebody else is writing to. */
+  async cancel(id: string, owner: UploadOwner): Promise<void> {
+    await this.#discard(this.#find(id, owner));
+  }
+
+  /** Throws away what nobody has worked on for too long. @returns how many there were */
+  async expire(): Promise<number> {
+    const before = Date.now() - this.#options.expireMs;
+    const expired = [...this.#sessions.values()].filter(({ atMs, isBusy }) => !isBusy && atMs < before);
+    for (const session of expired) {
+      this.#options.telemetry.log.info({ upload: session.id, ...session.owner }, 'an upload expired');
+      await this.#discard(session);
+    }
+    return expired.length;
+  }
+
+  /** Closes all uploads; their bytes stay for the next run. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled([...this.#sessions.values()].map((session) => session.close()));
+  }
+
+  async #begin(owner: UploadOwner, algorithm: DigestAlgorithm | undefined): Promise<UploadSession> {
+    const { store, budget } = this.#options;
+    this.#requireFew(owner);
+    const room = await UploadRoom.begin(budget, registryOf(owner.repository));
+    try {
+      const upload = await store.startUpload(uploadNote(owner), algorithm);
+      const state = { id: upload.id, owner, sizeBytes: 0, atMs: Date.now(), room };
+      const session = new UploadSession(store, state, upload);
+      this.#sessions.set(session.id, session);
+      this.#tellCount();
+      return session;
+    } catch (error) {
+      room.release();
+      throw error;
+    }
+  }
+
+  #remember({ id, sizeBytes, atMs }: UploadState, owner: UploadOwner): void {
+    const { store, budget } = this.#options;
+    const room = UploadRoom.resume(budget, registryOf(owner.repository), sizeBytes);
+    this.#sessions.set(id, new UploadSession(store, { id, owner, sizeBytes, atMs, room }));
+  }
+
+  #requireFew({ principal }: UploadOwner): void {
+    const sessions = [...this.#sessions.values()];
+    const own = sessions.filter(({ owner }) => owner.principal === principal).length;
+    if (sessions.length < MAX_SESSIONS && own < MAX_SESSIONS_OF_ONE) return;
+    const message = `${own} uploads of ${principal} are not finished: finish or cancel some before new ones`;
+    throw new RegistryError('TOO_MANY_UPLOADS', message, { retryAfterMs: TOO_MANY_MS });
+  }
+
+  #find(id: string, { repository, principal }: UploadOwner): UploadSession {
+    const session = this.#sessions.get(id);
+    const isOwn = session?.owner.repository === repository && session.owner.principal === principal;
+    if (!session || !isOwn || session.isOver) throw unknownUpload(id);
+    return session;
+  }
+
+  async #work(session: UploadSession, act: (upload: Upload) => Promise<void>): Promise<void> {
+    const settling = async (upload: Upload): Promise<void> => {
+      try {
+        await act(upload);
+      } finally {
+        if (!session.isOver) session.room.settle(upload.sizeBytes);
+      }
+    };
+    try {
+      await translating(() => session.work(settling));
+    } finally {
+      if (session.isOver) this.#forget(session);
+    }
+  }
+
+  async #complete(
+    session: UploadSession,
+    upload: Upload,
+    { owner, digest, cause }: { readonly owner: UploadOwner; readonly digest: Digest; readonly cause: Cause },
+  ): Promise<void> {
+    const { index, locks, lost, wanted, budget, telemetry } = this.#options;
+    const { sizeBytes } = upload;
+    const { repository } = owner;
+    if (!(await upload.verify(digest))) {
+      await upload.discard();
+      session.end();
+      throw new RegistryError('DIGEST_INVALID', `the ${sizeBytes} bytes that were pushed are not ${digest}`);
+    }
+    // Bytes first, then the row, and nobody removes the digest meanwhile.
+    const isNew = await locks.run(digest, async () => {
+      const isThere = await this.#isThere(digest, sizeBytes);
+      await (isThere ? upload.discard() : upload.commit(digest));
+      wanted.note(repository, digest);
+      try {
+        await index.pushBlob({ repository, digest, sizeBytes, atMs: Date.now() }, cause);
+      } finally {
+        session.end();
+      }
+      return !isThere;
+    });
+    lost.stored(digest, repository);
+    await budget.share();
+    telemetry.blobPushed({ repository, digest, sizeBytes, actor: cause.actor, isNew });
+  }
+
+  /** Content that is stored already is not stored again, unless its file is gone or cut off. */
+  async #isThere(digest: Digest, sizeBytes: number): Promise<boolean> {
+    const { store, index } = this.#options;
+    const row = await index.findBlob('', digest);
+    if (!row.isStored || row.sizeBytes !== sizeBytes) return false;
+    await using file = await store.open(digest).catch(() => undefined);
+    return file?.sizeBytes === sizeBytes;
+  }
+
+  async #discard(session: UploadSession): Promise<void> {
+    this.#forget(session);
+    try {
+      await session.discard();
+    } catch (error) {
+      // What it leaves behind is found at the next start, and expires then.
+      this.#options.telemetry.log.error({ upload: session.id, ...describeError(error) }, 'an upload was not removed');
+    }
+  }
+
+  #forget(session: UploadSession): void {
+    this.#sessions.delete(session.id);
+    this.#tellCount();
+  }
+
+  #tellCount(): void {
+    this.#options.telemetry.uploadsCounted(this.#sessions.size);
+  }
+}
+
+/** Of a disk that is full its client is told so. */
+async function translating<Value>(act: () => Promise<Value>): Promise<Value> {
+  try {
+    return await act();
+  } catch (error) {
+    if (error instanceof ContentError && error.code === 'STORE_FULL') throw noRoom('disk', error);
+    throw toRegistryError(error, 'BLOB_UNKNOWN');
+  }
+}
