@@ -74,7 +74,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
   const index = opened.use(
     new SqliteIndex(join(config.storage.path, 'index.sqlite'), {
       onFlushError: (error) => logger.error(describeError(error), 'uses could not be written'),
-      logBytes: logBytesFor(config.storage.quotaBytes),
+      logBytes: logBytesFor(config.storage.quotaBytes, (await store.space()).totalBytes),
     }),
   );
   const events = openEvents(config, { index, telemetry, opened });
@@ -183,9 +183,10 @@ function openEvents(
   return opened.use(new EventOutlet({ index, telemetry, site, keepMs: events.keepMs, webhooks: outlets }));
 }
 
-/** The index's log is fast when it is large, and counts for the quota. */
-function logBytesFor(quotaBytes = Infinity): number {
-  return Math.min(MAX_LOG_BYTES, Math.max(MIN_LOG_BYTES, Math.floor(quotaBytes / 32)));
+/** The index's log is fast when it is large, and counts for what the disk and the quota allow. */
+function logBytesFor(quotaBytes: number | undefined, diskBytes: number): number {
+  const share = Math.floor(Math.min(quotaBytes ?? Infinity, diskBytes) / 32);
+  return Math.min(MAX_LOG_BYTES, Math.max(MIN_LOG_BYTES, share));
 }
 
 function limitsOf({ storage, upstreams }: Config): SpaceLimits {

@@ -1,7 +1,7 @@
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { comparePassword, type ComparePassword } from './bcrypt.ts';
 import { FailureLimit } from './failure-limit.ts';
-import { Logins, type LoginVerdict } from './logins.ts';
+import { type LoginOrigin, Logins, type LoginVerdict } from './logins.ts';
 import { noPasswords, PasswordFile, type Passwords } from './password-file.ts';
 import type { Credentials } from './password-list.ts';
 import { Policy, type PolicyRuleOptions } from './policy.ts';
@@ -53,13 +53,17 @@ export class Access implements Disposable {
     const tokens = new Tokens(await openTokenKey(options.keyFile, telemetry), options.site, now);
     const passwords =
       file === undefined ? noPasswords(now) : await PasswordFile.open({ file, telemetry, now, checkMs });
-    const logins = new Logins({ passwords, failures: new FailureLimit(now), compare });
+    const logins = new Logins({
+      passwords,
+      failures: { asked: new FailureLimit(now), unasked: new FailureLimit(now) },
+      compare,
+    });
     return new Access(new Policy(options.policy), passwords, logins, tokens);
   }
 
-  /** @param address the client's: failures are limited for each */
-  login(credentials: Credentials, address: string | undefined): Promise<LoginVerdict> {
-    return this.#logins.verify(credentials, address);
+  /** @param from failures are limited for each address */
+  login(credentials: Credentials, from: LoginOrigin): Promise<LoginVerdict> {
+    return this.#logins.verify(credentials, from);
   }
 
   issueToken(content: TokenContent): Promise<IssuedToken> {

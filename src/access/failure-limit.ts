@@ -20,21 +20,15 @@ export class FailureLimit {
     this.#now = now;
   }
 
-  /**
-   * An attempt begins, and counts as failed until it is taken back: many at once are no way around the limit.
-   * @returns how long the address has to wait first, in ms; undefined: it may try
-   */
-  begin(address: string | undefined): number | undefined {
+  /** How long the address has to wait before its next attempt, in ms; undefined: it may try now. */
+  waitMs(address: string | undefined): number | undefined {
     const window = this.#windowOf(address);
-    if (window.failures >= LIMIT) return window.endsAtMs - this.#now();
-    window.failures += 1;
-    return undefined;
+    return window.failures >= LIMIT ? window.endsAtMs - this.#now() : undefined;
   }
 
-  /** The attempt did not fail. What failed before still counts: whoever has an account is not free to guess others. */
-  takeBack(address: string | undefined): void {
-    const window = this.#windowOf(address);
-    window.failures = Math.max(0, window.failures - 1);
+  /** An attempt failed. It counts until its minute is over: whoever has an account is not free to guess others. */
+  failed(address: string | undefined): void {
+    this.#windowOf(address).failures += 1;
   }
 
   #windowOf(address: string | undefined): Window {

@@ -11,6 +11,8 @@ export interface Credentials {
 /** How long a verdict is remembered: a push makes dozens of requests. */
 const REMEMBER_MS = 60_000;
 const MAX_REMEMBERED = 10_000;
+/** For so long whoever has logged in is not held up by others who fail at the same address. */
+const TRUSTED_MS = 24 * 3_600_000;
 const LOWEST_COST = '04';
 
 /** The users of one reading of the password file, with what was found out about their logins. */
@@ -19,11 +21,13 @@ export class PasswordList {
   readonly #decoy: string;
   readonly #secret = randomBytes(32);
   readonly #verdicts: LRUCache<string, boolean>;
+  readonly #accepted: LRUCache<string, true>;
 
   constructor(hashes: PasswordHashes, now: () => number) {
     this.#hashes = hashes;
     this.#decoy = decoyFor(hashes);
     this.#verdicts = new LRUCache({ max: MAX_REMEMBERED, ttl: REMEMBER_MS, ttlResolution: 0, perf: { now } });
+    this.#accepted = new LRUCache({ max: MAX_REMEMBERED, ttl: TRUSTED_MS, ttlResolution: 0, perf: { now } });
   }
 
   get isEmpty(): boolean {
@@ -49,8 +53,14 @@ export class PasswordList {
     return this.#verdicts.get(key);
   }
 
+  /** Were these credentials right within the last day? They are compared again all the same. */
+  wasAccepted(key: string): boolean {
+    return this.#accepted.has(key);
+  }
+
   remember(key: string, isRight: boolean): void {
     this.#verdicts.set(key, isRight);
+    if (isRight) this.#accepted.set(key, true);
   }
 }
 

@@ -43,7 +43,8 @@ export class CheckedVisitor implements Visitor {
   }
 
   require(action: Action, repository: string): void {
-    this.#required = { action, repository };
+    // The first one is what the request is about.
+    this.#required ??= { action, repository };
     if (!this.may(action, repository)) throw this.#options.refuse(action, repository);
   }
 }

@@ -7,11 +7,12 @@ export function failedLogin(
   name: string,
   challenge: string,
 ): AccessRefusal {
-  const refused = { who: name, action: 'login' } as const;
   if (verdict.kind === 'refused') {
-    return new AccessRefusal('UNAUTHORIZED', 'the user name or the password is wrong', { challenge, refused });
+    // Told once, however often they come: whoever can make us write must not make us write without end.
+    const refused = verdict.isCompared ? { refused: { who: name, action: 'login' } as const } : {};
+    return new AccessRefusal('UNAUTHORIZED', 'the user name or the password is wrong', { challenge, ...refused });
   }
   const { retryAfterMs } = verdict;
   const message = 'too many logins failed or are under way; try again later';
-  return new AccessRefusal('TOOMANYREQUESTS', message, { retryAfterMs, refused });
+  return new AccessRefusal('TOOMANYREQUESTS', message, { retryAfterMs });
 }

@@ -22,10 +22,12 @@ export class MirrorDoor implements Door {
     if (authorization.kind === 'bearer') return this.#bearer(authorization.token);
     if (authorization.kind !== 'basic') return this.#visitor(ANONYMOUS);
     const { credentials } = authorization;
-    const verdict = await this.#access.login(credentials, message.socket.remoteAddress);
-    return verdict.kind === 'accepted'
-      ? this.#visitor(verdict.principal)
-      : this.#visitor(ANONYMOUS, { refusedLogin: credentials.name });
+    const address = message.socket.remoteAddress;
+    const verdict = await this.#access.login(credentials, { kind: 'unasked', address });
+    if (verdict.kind === 'accepted') return this.#visitor(verdict.principal);
+    // Told once: a client that has the wrong ones sends them with each request.
+    const isNews = verdict.kind === 'refused' && verdict.isCompared;
+    return this.#visitor(ANONYMOUS, isNews ? { refusedLogin: credentials.name } : {});
   }
 
   async #bearer(token: string): Promise<Visitor> {

@@ -13,11 +13,15 @@ export async function readForm(message: IncomingMessage): Promise<URLSearchParam
   if (Number(message.headers['content-length'] ?? 0) > LIMIT_BYTES) return tooLong;
   const chunks: Buffer[] = [];
   let length = 0;
-  // The rest of what is too long is left to the server: destroying the request would take the answer with it.
-  for await (const chunk of message.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > LIMIT_BYTES) return tooLong;
-    chunks.push(chunk);
+  try {
+    // The rest of what is too long is left to the server: destroying the request would take the answer with it.
+    for await (const chunk of message.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > LIMIT_BYTES) return tooLong;
+      chunks.push(chunk);
+    }
+  } catch {
+    return 'the body did not come to its end';
   }
   return new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
 }

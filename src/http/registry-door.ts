@@ -40,7 +40,8 @@ export class RegistryDoor implements Door {
   }
 
   async #login(credentials: Credentials, message: IncomingMessage, challenge: Challenge): Promise<Visitor> {
-    const verdict = await this.#access.login(credentials, message.socket.remoteAddress);
+    const address = message.socket.remoteAddress;
+    const verdict = await this.#access.login(credentials, { kind: 'asked', address });
     if (verdict.kind !== 'accepted') throw failedLogin(verdict, credentials.name, challenge());
     const { principal } = verdict;
     return new CheckedVisitor({

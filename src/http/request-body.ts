@@ -5,6 +5,8 @@ import { SpentMemory } from './spent-memory.ts';
 
 /** What is taken from the connection before somebody asks for it: while one batch is written, the next one comes. */
 const AHEAD_BYTES = 2 * 1024 * 1024;
+/** The same in pieces: each takes memory of its own, and a client may send it byte by byte. */
+const AHEAD_CHUNKS = 1024;
 /** A client that sends nothing for so long is not waited for: what has come stays, and it may go on later. */
 const STALL_MS = 60_000;
 
@@ -51,7 +53,7 @@ export class RequestBody implements IncomingBytes, Disposable {
     for (let batch = await this.#take(); batch; batch = await this.#take()) {
       bytes += batch.reduce((sum, { length }) => sum + length, 0);
       if (bytes > limitBytes) throw tooLarge();
-      chunks.push(...batch);
+      for (const chunk of batch) chunks.push(chunk);
     }
     return Buffer.concat(chunks);
   }
@@ -102,7 +104,7 @@ export class RequestBody implements IncomingBytes, Disposable {
     this.#chunks.push(chunk);
     this.#spent.add(chunk);
     this.#bytes += chunk.length;
-    if (this.#bytes >= AHEAD_BYTES) this.#message.pause();
+    if (this.#bytes >= AHEAD_BYTES || this.#chunks.length >= AHEAD_CHUNKS) this.#message.pause();
     this.#wake?.();
   };
 

@@ -140,7 +140,7 @@ async function login(
   credentials: Credentials,
   message: IncomingMessage,
 ): Promise<Principal> {
-  const verdict = await options.access.login(credentials, message.socket.remoteAddress);
+  const verdict = await options.access.login(credentials, { kind: 'asked', address: message.socket.remoteAddress });
   if (verdict.kind === 'accepted') return verdict.principal;
   throw failedLogin(verdict, credentials.name, basicChallenge(options, message));
 }

@@ -10,7 +10,10 @@ function limitAt(startMs: number): { limit: FailureLimit; pass: (ms: number) => 
 }
 
 function fail(limit: FailureLimit, address: string, times: number): void {
-  for (let time = 0; time < times; time += 1) expect(limit.begin(address)).toBeUndefined();
+  for (let time = 0; time < times; time += 1) {
+    expect(limit.waitMs(address)).toBeUndefined();
+    limit.failed(address);
+  }
 }
 
 describe('an address', () => {
@@ -18,44 +21,30 @@ describe('an address', () => {
     const { limit, pass } = limitAt(1000);
     fail(limit, '192.0.2.1', 10);
     pass(20_000);
-    expect(limit.begin('192.0.2.1')).toBe(MINUTE_MS - 20_000);
+    expect(limit.waitMs('192.0.2.1')).toBe(MINUTE_MS - 20_000);
     pass(39_999);
-    expect(limit.begin('192.0.2.1')).toBe(1);
+    expect(limit.waitMs('192.0.2.1')).toBe(1);
     pass(1);
     fail(limit, '192.0.2.1', 10);
-    expect(limit.begin('192.0.2.1')).toBe(MINUTE_MS);
+    expect(limit.waitMs('192.0.2.1')).toBe(MINUTE_MS);
   });
 
   test('is not held up by others', () => {
     const { limit } = limitAt(0);
     fail(limit, '192.0.2.1', 10);
-    expect(limit.begin('192.0.2.2')).toBeUndefined();
+    expect(limit.waitMs('192.0.2.2')).toBeUndefined();
   });
 
   test('of IPv6 counts with its /64, not with the next one', () => {
     const { limit } = limitAt(0);
     for (let host = 1; host <= 10; host += 1) fail(limit, `2001:db8::${host.toString(16)}`, 1);
-    expect(limit.begin('2001:db8::abcd')).toBe(MINUTE_MS);
-    expect(limit.begin('2001:db8:0:1::1')).toBeUndefined();
+    expect(limit.waitMs('2001:db8::abcd')).toBe(MINUTE_MS);
+    expect(limit.waitMs('2001:db8:0:1::1')).toBeUndefined();
   });
 
-  test('gets back what did not fail, but not what failed before', () => {
+  test('may try any number of times as long as nothing fails', () => {
     const { limit } = limitAt(0);
     fail(limit, '192.0.2.1', 9);
-    for (let time = 0; time < 20; time += 1) {
-      fail(limit, '192.0.2.1', 1);
-      limit.takeBack('192.0.2.1');
-    }
-    fail(limit, '192.0.2.1', 1);
-    expect(limit.begin('192.0.2.1')).toBe(MINUTE_MS);
-  });
-
-  test('that takes back into a new minute has nothing to spare', () => {
-    const { limit, pass } = limitAt(0);
-    fail(limit, '192.0.2.1', 1);
-    pass(MINUTE_MS);
-    limit.takeBack('192.0.2.1');
-    fail(limit, '192.0.2.1', 10);
-    expect(limit.begin('192.0.2.1')).toBe(MINUTE_MS);
+    for (let time = 0; time < 20; time += 1) expect(limit.waitMs('192.0.2.1')).toBeUndefined();
   });
 });

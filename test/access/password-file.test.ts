@@ -5,7 +5,7 @@ import { Access } from '../../src/access/access.ts';
 import { openAccess, type TestAccess } from './support/open-access.ts';
 import { linesFor } from './support/users.ts';
 
-const HOME = '192.0.2.1';
+const HOME = { kind: 'asked', address: '192.0.2.1' } as const;
 
 async function canLogIn({ access }: TestAccess, name: string): Promise<boolean> {
   return (await access.login({ name, password: 'secret' }, HOME)).kind === 'accepted';

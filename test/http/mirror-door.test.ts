@@ -45,14 +45,14 @@ describe("the mirror's door", () => {
     expect((await ask(`${mirrorUrl}/v2/nginx/manifests/latest`, headers)).status).toBe(200);
   });
 
-  test('counts failures without ever saying so', async () => {
+  test('counts failures without ever saying so, and without holding up logins at the other door', async () => {
     await using doors = await openDoors();
     const { mirrorUrl, registryUrl } = doors;
     for (let time = 0; time < 12; time += 1) {
       expect((await ask(`${mirrorUrl}/v2/nginx/manifests/latest`, basic('ci', `${time}`))).status).toBe(200);
     }
     expect(doors.opened.comparisons).toBe(10);
-    expect((await ask(`${registryUrl}/v2/`, basic('ci'))).status).toBe(429);
+    expect((await ask(`${registryUrl}/v2/`, basic('ci'))).status).toBe(200);
   });
 
   test('has logins that failed and writes that were refused noted, and no pulls', async () => {

