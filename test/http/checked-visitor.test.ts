@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest';
+import { ANONYMOUS } from '../../src/access/principal.ts';
+import { AccessRefusal } from '../../src/http/access-refusal.ts';
+import { CheckedVisitor } from '../../src/http/checked-visitor.ts';
+
+test('what a request is about is what was required first, whatever else is asked for on the way', () => {
+  const visitor = new CheckedVisitor({
+    principal: ANONYMOUS,
+    may: (action) => action === 'push',
+    isOpen: () => false,
+    refuse: () => new AccessRefusal('DENIED', 'no'),
+  });
+  visitor.require('push', 'local/app');
+  expect(() => visitor.require('pull', 'local/secret')).toThrow('no');
+  expect(visitor.required).toEqual({ action: 'push', repository: 'local/app' });
+});
