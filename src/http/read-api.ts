@@ -43,7 +43,11 @@ export class ReadApi {
 
   async #manifest(request: RequestOf<'manifest'>, target: Target, message: IncomingMessage): Promise<Answer> {
     const depth = message.method === 'HEAD' ? 'head' : 'whole';
-    const manifest = await this.#registry.manifests.get(target.repository, request.reference, depth);
+    const { manifests } = this.#registry;
+    const manifest =
+      depth === 'head' && bringsReplicas(target)
+        ? await manifests.headStored(target.repository, request.reference)
+        : await manifests.get(target.repository, request.reference, depth);
     const etag = `"${manifest.digest}"`;
     const headers = {
       ...target.headers,
@@ -75,7 +79,10 @@ export class ReadApi {
 
   async #headBlob(request: RequestOf<'blob'>, target: Target, message: IncomingMessage): Promise<Answer> {
     const { digest } = request;
-    const { sizeBytes, outcome, ageMs } = await this.#registry.blobs.head(target.repository, digest);
+    const { blobs } = this.#registry;
+    const { sizeBytes, outcome, ageMs } = bringsReplicas(target)
+      ? await blobs.headStored(target.repository, digest)
+      : await blobs.head(target.repository, digest);
     const headers = { ...target.headers, ...cacheHeaders(outcome, ageMs), ...blobHeaders(digest) };
     if (isUnchanged(message, blobHeaders(digest).ETag)) return { status: 304, headers, outcome };
     const length = sizeBytes === undefined ? {} : { 'Content-Length': sizeBytes };
@@ -116,6 +123,11 @@ export class ReadApi {
     const list = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: entries };
     return { ...jsonAnswer(list, headers, OCI_INDEX), outcome };
   }
+}
+
+/** Who replicates asks before each copy: that an upstream has it as well must not keep it from coming. */
+function bringsReplicas({ repository, visitor }: Target): boolean {
+  return !visitor.principal.isAnonymous && visitor.may('replicate', repository.name);
 }
 
 function blobHeaders(digest: Digest): { 'Docker-Content-Digest': Digest; 'Accept-Ranges': string; ETag: string } {

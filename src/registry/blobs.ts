@@ -96,6 +96,15 @@ export class Blobs {
     return { digest, sizeBytes: blob.sizeBytes, outcome: blob.outcome, ageMs: blob.ageMs };
   }
 
+  /** Whether it is here, whatever an upstream has: for who brings it otherwise. @throws RegistryError BLOB_UNKNOWN also */
+  async headStored(repository: Repository, digest: Digest): Promise<BlobInfo> {
+    try {
+      return await this.#hosted.head(repository, digest);
+    } catch (error) {
+      throw this.#translated(error, repository, digest);
+    }
+  }
+
   /** Fetches a blob that is not stored, for nobody in particular. Resolves when it is stored, with the bytes fetched. */
   async fetch(repository: Repository, digest: Digest, purpose: Purpose): Promise<number> {
     const { index, fills, upstreams } = this.#options;

@@ -69,6 +69,15 @@ export class Manifests {
     }
   }
 
+  /** Whether it is here, whatever an upstream has: for who brings it otherwise. @throws RegistryError MANIFEST_UNKNOWN also */
+  async headStored(repository: Repository, reference: Reference): Promise<ManifestAnswer> {
+    try {
+      return await this.#hosted.get(repository, reference, 'head');
+    } catch (error) {
+      throw this.#translated(error, repository, reference);
+    }
+  }
+
   /**
    * Asks the upstream now where a tag points, however fresh it is.
    * @returns what it pointed at before, if it was here, and what it points at now; undefined if the upstream has it no more

@@ -60,6 +60,21 @@ describe('a repository of an upstream', () => {
     expect(origin.blobBytesSent()).toBe(0);
   });
 
+  test('lacks what only its upstream has, for who replicates, and for nobody else', async () => {
+    const image = buildImage(origin, 'library/both', 'v1', { seed: 9 });
+    const peer = peerIn('library/both');
+    const [layer] = image.layers;
+    for (const path of ['manifests/v1', `manifests/${image.digest}`, `blobs/${layer}`]) {
+      expect((await send(peer, 'HEAD', path)).status, path).toBe(404);
+      expect((await send(asUser(peer, 'ci'), 'HEAD', path)).status, path).toBe(200);
+    }
+    await ship(peer, (target) => buildImage(target, '', 'v1', { seed: 9 }));
+    for (const path of ['manifests/v1', `manifests/${image.digest}`, `blobs/${layer}`]) {
+      expect((await send(peer, 'HEAD', path)).status, path).toBe(200);
+    }
+    expect(origin.blobBytesSent()).toBe(0);
+  });
+
   test('serves what was replicated when the upstream is down, and after a restart', async () => {
     const peer = peerIn('library/while-down');
     const image = await ship(peer, (target) => buildImage(target, '', 'v1', { seed: 7 }));
