@@ -21,7 +21,7 @@ const MAX_WAITING = 128;
 const RETRY_WHEN_BUSY_MS = 5_000;
 
 /** Does the address demand credentials? What is sent to one that does not is often somebody else's. */
-export type LoginKind = 'asked' | 'unasked';
+type LoginKind = 'asked' | 'unasked';
 
 export interface LoginsOptions {
   readonly passwords: Passwords;

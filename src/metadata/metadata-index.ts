@@ -26,6 +26,16 @@ export interface ManifestRecord {
   /** Tags that point at it from now on. */
   readonly tags: readonly string[];
   readonly atMs: number;
+  /** For an index that is built anew: what only the old one knew. */
+  readonly former?: FormerManifest;
+}
+
+/** What is not in a manifest's bytes, and was true of it in an older index. */
+interface FormerManifest {
+  /** What belonged to the repository: of its config and layers, these do again, and no others. */
+  readonly linked: ReadonlySet<Digest>;
+  /** Tags that pointed at it since then. They do again, and nobody has confirmed them. */
+  readonly tags: readonly { readonly tag: string; readonly movedAtMs: number }[];
 }
 
 /** Manifests and tags. A repository is named in full, as in `docker.io/library/nginx`. */
@@ -141,7 +151,8 @@ export interface RootIndex {
   clearSetAside(): Promise<void>;
   /**
    * In one transaction: the roots with their tags go from their repositories; parts go with them unless another root of
-   * the repository has them; what no repository has any more is doomed. Unknown ones are passed over.
+   * the repository has them; what no repository has any more is doomed. Unknown ones are passed over. A manifest whose
+   * subject is a blob that goes stays, as a root of its own.
    * @returns what became doomed by this
    */
   dropRoots(roots: readonly { repository: string; digest: Digest }[]): Promise<DoomedContent[]>;

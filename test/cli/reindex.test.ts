@@ -75,6 +75,14 @@ async function readLog(path: string): Promise<{ events: RegistryEvent[]; last: n
   return { events: await index.readEvents(0, 100), last: await index.lastEvent() };
 }
 
+/** The tags of an index that nobody has open, with the times when they were moved. */
+async function readTags(path: string): Promise<{ tag: string; movedAtMs: number }[]> {
+  await using index = openSqliteFile(join(path, 'index.sqlite'));
+  const repositories = ['docker.io/library/app', 'docker.io/team/multi'];
+  const rows = await Promise.all(repositories.map((repository) => index.listTagRows({ repository, limit: 9 })));
+  return rows.flat().map(({ tag, movedAtMs }) => ({ tag, movedAtMs }));
+}
+
 /** Makes one byte of a stored file another one. */
 async function damage(path: string, digest: string): Promise<void> {
   const file = fileOf({ path }, digest);
@@ -88,6 +96,8 @@ describe.concurrent('reindex', () => {
     await using house = await setWarehouse();
     const { origin, image, index, path } = house;
     const log = await readLog(path);
+    const tags = await readTags(path);
+    expect(tags.map(({ tag }) => tag)).toEqual(['v1', 'v2']);
     const { exitCode, stdout, stderr } = await house.reindex('--force', '--json');
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     const report = JSON.parse(stdout) as Report;
@@ -106,6 +116,7 @@ describe.concurrent('reindex', () => {
     expect(await readdir(path)).toContain(report.keptAs?.split('/').at(-1));
     expect(log.events.map(({ kind }) => kind).toSorted()).toEqual(['fill', 'fill', 'fill', 'fill', 'tag', 'tag']);
     expect(await readLog(path)).toEqual(log);
+    expect(await readTags(path)).toEqual(tags);
 
     await origin.stop();
     await using mirror = await house.open();

@@ -91,6 +91,16 @@ const LAYER_ABOVE_A_LAYER: Step[] = [
   { act: 'deleteManifest', repository: 'docker.io/library/a', name: 'image0' },
 ];
 
+/** `scan` comes below the loose `layer1`, once by itself and once by way of `image0`, and that goes. */
+const SUBJECTS_THAT_GO: Step[] = [
+  ...LAYER_ABOVE_A_LAYER,
+  { act: 'dropRoot', repository: 'docker.io/library/a', name: 'layer1' },
+  { act: 'putManifest', repository: 'docker.io/library/b', name: 'image0', tags: [] },
+  { act: 'putManifest', repository: 'docker.io/library/b', name: 'scan', tags: [] },
+  { act: 'dropRoot', repository: 'docker.io/library/b', name: 'image0' },
+  { act: 'dropRoot', repository: 'docker.io/library/b', name: 'scan' },
+];
+
 /** What every index does (src/metadata/metadata-index.ts), whatever comes in whatever order. */
 export function describeIndexAgainstModel(title: string, openIndex: () => Promise<IndexUnderTest>): void {
   describe(`${title}, against a model,`, () => {
@@ -130,7 +140,7 @@ export function describeIndexAgainstModel(title: string, openIndex: () => Promis
             model.oldestRoots(undefined, 1000).map(modelRow),
           );
         }),
-        { numRuns: 15, examples: [[LAYER_ABOVE_A_LAYER]] },
+        { numRuns: 15, examples: [[LAYER_ABOVE_A_LAYER], [SUBJECTS_THAT_GO]] },
       );
     });
   });
@@ -223,8 +233,11 @@ async function play(index: MetadataIndex, model: IndexModel, one: Step, at: numb
       model.clearSetAside();
       break;
     case 'dropRoot': {
-      const doomed = await index.dropRoots([{ repository: where, digest: digest(what) }]);
-      expectDoomed(doomed, model.dropRoot(where, what));
+      const roots = [{ repository: where, digest: digest(what) }];
+      const foreseen = await index.previewDrop(roots);
+      const doomed = await index.dropRoots(roots);
+      expect(foreseen).toEqual(doomed);
+      expectDoomed(doomed, model.dropRoot(where, what, at));
       break;
     }
     case 'evict': {
@@ -234,7 +247,7 @@ async function play(index: MetadataIndex, model: IndexModel, one: Step, at: numb
       expect(roots.map(rootRow)).toEqual(expected.map(modelRow));
       expectDoomed(
         await index.dropRoots(roots),
-        expected.flatMap((row) => model.dropRoot(row.repository, row.name)),
+        expected.flatMap((row) => model.dropRoot(row.repository, row.name, at)),
       );
       break;
     }

@@ -107,6 +107,19 @@ export function describeManifestIndex(title: string, openIndex: () => Promise<In
       expect(await index.findManifest(APP, digest('new'))).toBeDefined();
     });
 
+    test('takes over what an older index knew of a manifest: its tags, unconfirmed, and what of it belonged', async () => {
+      const former = { linked: new Set([digest('linked')]), tags: [{ tag: 'v1', movedAtMs: 1000 }] };
+      const references = [reference('linked'), reference('other'), reference('config', 'config')];
+      await index.putManifest(manifest('m', { references, atMs: 5000, former }));
+      expect(await index.findTag(APP, 'v1')).toMatchObject({ digest: digest('m'), validatedAtMs: 0 });
+      expect(await index.listTagRows({ repository: APP, limit: 9 })).toMatchObject([{ tag: 'v1', movedAtMs: 1000 }]);
+      const belongs = async (name: string) => (await index.findBlob(APP, digest(name))).belongs;
+      expect(await Promise.all(['linked', 'other', 'config'].map(belongs))).toEqual([true, false, false]);
+      await index.putTag(APP, 'v1', digest('m'), 6000);
+      expect(await index.findTag(APP, 'v1')).toMatchObject({ validatedAtMs: 6000 });
+      expect(await index.listTagRows({ repository: APP, limit: 9 })).toMatchObject([{ movedAtMs: 1000 }]);
+    });
+
     test('points no tag at what it never heard of, and leaves it where it was', async () => {
       await index.putManifest(manifest('m', { tags: ['v1'] }));
       await expect(index.putTag(APP, 'v1', digest('unheard'), 5)).rejects.toMatchObject({ code: 'NO_MANIFEST' });

@@ -347,6 +347,68 @@ export function describePushIndex(title: string, openIndex: () => Promise<IndexU
       });
     });
 
+    describe('a manifest whose subject is a blob', () => {
+      const dropped = async (name: string) => {
+        const roots = [{ repository: APP, digest: digest(name) }];
+        const foreseen = await index.previewDrop(roots);
+        expect(await index.dropRoots(roots)).toEqual(foreseen);
+        return foreseen.map((content) => content.digest).toSorted();
+      };
+      const digests = (...names: string[]) => names.map(digest).toSorted();
+      const about = (name: string) => reference(name, 'subject');
+      const child = (name: string) => reference(name, 'manifest');
+
+      test('stays, with what it has, when that blob is dropped', async () => {
+        for (const name of ['b', 'config', 'layer']) await pushBlob(name);
+        await push('scan', { references: [reference('config', 'config'), reference('layer'), about('b')] });
+        expect([...(await rootsOf()).keys()]).toEqual([digest('b')]);
+        expect(await dropped('b')).toEqual([digest('b')]);
+        expect([...(await rootsOf()).values()]).toMatchObject([{ digest: digest('scan'), sizeBytes: 1200 }]);
+        expect(await dropped('scan')).toEqual(digests('scan', 'config', 'layer'));
+      });
+
+      test('keeps that blob if it lists it, too', async () => {
+        await pushBlob('b');
+        await push('scan', { references: [about('b')] });
+        await push('copy', { references: [reference('b'), about('b')] });
+        await dropped('b');
+        expect(await belongs('b')).toBe(true);
+        expect(await belongs('scan')).toBe(true);
+        expect([...(await rootsOf()).keys()].toSorted()).toEqual([digest('copy')]);
+      });
+
+      test('stays when an image goes that lists the blob, and so does what both list', async () => {
+        for (const name of ['b', 'layer']) await pushBlob(name);
+        await push('part', { references: [reference('layer')] });
+        await push('image', { references: [reference('b')] });
+        await push('index', { references: [child('part'), child('image')], tags: ['v1'] });
+        await push('scan', { references: [child('part'), about('b')] });
+        expect(await dropped('index')).toEqual(digests('index', 'image', 'b'));
+        expect([...(await rootsOf()).values()]).toMatchObject([{ digest: digest('scan'), sizeBytes: 2100 }]);
+      });
+
+      test('goes with an index that lists it', async () => {
+        await pushBlob('b');
+        await push('image', { references: [reference('b')] });
+        await push('scan', { references: [about('b')] });
+        await push('index', { references: [child('image'), child('scan')] });
+        expect(await dropped('index')).toEqual(digests('index', 'image', 'scan', 'b'));
+        expect((await rootsOf()).size).toBe(0);
+      });
+
+      test('stays when an image is deleted, and when the layer that this leaves behind is dropped', async () => {
+        for (const name of ['b', 'layer']) await pushBlob(name);
+        await push('part', { references: [reference('layer')] });
+        await push('index', { references: [child('part'), reference('b')] });
+        await push('scan', { references: [child('part'), about('b')] });
+        expect([...(await rootsOf()).keys()]).toEqual([digest('index')]);
+        expect(await remove('index')).toMatchObject({ manifests: [digest('index')], doomed: doomed('index') });
+        expect([...(await rootsOf()).values()]).toMatchObject([{ digest: digest('b'), isManifest: false }]);
+        expect(await dropped('b')).toEqual([digest('b')]);
+        expect([...(await rootsOf()).values()]).toMatchObject([{ digest: digest('scan'), sizeBytes: 2100 }]);
+      });
+    });
+
     test('referrers are listed page by page, those that are stored in this repository', async () => {
       const subject = digest('m');
       const about = [reference('m', 'subject')];

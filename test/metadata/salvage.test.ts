@@ -16,6 +16,27 @@ const APP = 'docker.io/library/app';
 const OTHER = 'ghcr.io/owner/other';
 const { mediaType } = manifest('m');
 
+/** The pages of a table of the index, its first one first. */
+function pagesOf(file: string, table: string): number[] {
+  const database = new Database(file, { readonly: true });
+  try {
+    const pages = database
+      .prepare<[string], number>('SELECT pageno FROM dbstat WHERE name = ? ORDER BY path')
+      .pluck()
+      .all(table);
+    expect(pages.length).toBeGreaterThan(0);
+    return pages;
+  } finally {
+    database.close();
+  }
+}
+
+async function destroy(file: string, page: number | undefined): Promise<void> {
+  const bytes = await readFile(file);
+  seededBytes(4096, 7).copy(bytes, ((page ?? 0) - 1) * 4096);
+  await writeFile(file, bytes);
+}
+
 test('an intact index is salvaged as a whole', async () => {
   await using opened = await openSqliteIndex();
   const { index, file } = opened;
@@ -31,8 +52,8 @@ test('an intact index is salvaged as a whole', async () => {
   await index[Symbol.asyncDispose]();
   expect(salvage(file)).toEqual({
     tags: [
-      { repository: APP, tag: 'v1', digest: digest('m'), validatedAtMs: 5 },
-      { repository: APP, tag: 'v2', digest: digest('m'), validatedAtMs: 9 },
+      { repository: APP, tag: 'v1', digest: digest('m'), validatedAtMs: 5, movedAtMs: 5 },
+      { repository: APP, tag: 'v2', digest: digest('m'), validatedAtMs: 9, movedAtMs: 5 },
     ],
     manifests: [
       { repository: APP, digest: digest('m'), mediaType, usedAtMs: 5 },
@@ -44,6 +65,11 @@ test('an intact index is salvaged as a whole', async () => {
       },
     ],
     blobs: [{ repository: OTHER, digest: digest('b'), usedAtMs: 6 }],
+    links: new Map([
+      [APP, new Set([digest('m'), digest('layer')])],
+      [OTHER, new Set([digest('n'), digest('b')])],
+    ]),
+    areLinksWhole: true,
     pins: [{ pattern: 'docker.io/**', atMs: 7 }],
     notes: [{ key: 'place', value: '7' }],
     events,
@@ -62,9 +88,14 @@ test('an index of version 1 is salvaged too', async () => {
     old.putBlob(digest('loose'), 5, [], 7);
   }
   expect(salvage(file)).toEqual({
-    tags: [{ repository: APP, tag: 'v1', digest: digest('m'), validatedAtMs: 5 }],
+    tags: [{ repository: APP, tag: 'v1', digest: digest('m'), validatedAtMs: 5, movedAtMs: 5 }],
     manifests: [{ repository: APP, digest: digest('m'), mediaType, usedAtMs: 5 }],
     blobs: [{ repository: OTHER, digest: digest('b'), usedAtMs: 6 }],
+    links: new Map([
+      [APP, new Set([digest('m'), digest('layer')])],
+      [OTHER, new Set([digest('b')])],
+    ]),
+    areLinksWhole: true,
     pins: [],
     notes: [],
     events: [],
@@ -129,6 +160,30 @@ describe('of a damaged index', () => {
     for (const { tag, digest: found } of tags) expect(found).toBe(digest(`m${tag.slice(1)}`));
   });
 
+  test('tags whose table is damaged are salvaged from its index, without their times', async () => {
+    await using opened = await openSqliteIndex();
+    const { index, file } = opened;
+    await index.putManifest(manifest('m', { tags: ['v1'], atMs: 5 }));
+    await index[Symbol.asyncDispose]();
+    await destroy(file, pagesOf(file, 'tag')[0]);
+    expect(salvage(file).tags).toEqual([
+      { repository: APP, tag: 'v1', digest: digest('m'), validatedAtMs: 0, movedAtMs: undefined },
+    ]);
+  });
+
+  test('the links are whole as long as the table or its index is', async () => {
+    await using opened = await openSqliteIndex();
+    const { index, file } = opened;
+    await index.putManifest(manifest('m', { references: [reference('layer')] }));
+    await index[Symbol.asyncDispose]();
+    const links = new Map([[APP, new Set([digest('m'), digest('layer')])]]);
+    const [[table], [second]] = [pagesOf(file, 'repository_content'), pagesOf(file, 'repository_content_by_content')];
+    await destroy(file, table);
+    expect(salvage(file)).toMatchObject({ links, areLinksWhole: true });
+    await destroy(file, second);
+    expect(salvage(file)).toMatchObject({ links: new Map(), areLinksWhole: false });
+  });
+
   test.each([
     ['noise', seededBytes(20_000, 1)],
     ['nothing', Buffer.alloc(0)],
@@ -143,6 +198,8 @@ describe('of a damaged index', () => {
       tags: [],
       manifests: [],
       blobs: [],
+      links: new Map(),
+      areLinksWhole: false,
       pins: [],
       notes: [],
       events: [],
@@ -152,31 +209,10 @@ describe('of a damaged index', () => {
 });
 
 describe('of an event log', () => {
-  /** The pages of a table of the index, its first one first. */
-  function pagesOf(file: string, table: string): number[] {
-    const database = new Database(file, { readonly: true });
-    try {
-      const pages = database
-        .prepare<[string], number>('SELECT pageno FROM dbstat WHERE name = ? ORDER BY path')
-        .pluck()
-        .all(table);
-      expect(pages.length).toBeGreaterThan(0);
-      return pages;
-    } finally {
-      database.close();
-    }
-  }
-
   async function writeLog(file: string, events: number): Promise<RegistryEvent[]> {
     await using index = openSqliteFile(file);
     for (let number = 0; number < events; number += 1) await index.putManifest(manifest(`m${number}`));
     return index.readEvents(0, events);
-  }
-
-  async function destroy(file: string, page: number | undefined): Promise<void> {
-    const bytes = await readFile(file);
-    seededBytes(4096, 7).copy(bytes, ((page ?? 0) - 1) * 4096);
-    await writeFile(file, bytes);
   }
 
   test('that is damaged the rest is salvaged, in order, and its last number is known', async () => {

@@ -53,6 +53,8 @@ async function rebuild(config: Config, { verify, force }: ReindexOptions): Promi
   const { SqliteIndex } = await import('../../metadata/sqlite/sqlite-index.ts');
   const { DiskStore } = await import('../../content/disk/disk-store.ts');
   const { reindex } = await import('../../registry/upkeep/reindexing.ts');
+  const { HostedRules } = await import('../../registry/pushing/hosted-rules.ts');
+  const rules = new HostedRules(config.hostedRules);
   const file = join(config.storage.path, 'index.sqlite');
   const draft = `${file}.rebuilt`;
   const isThere = await exists(file);
@@ -67,6 +69,7 @@ async function rebuild(config: Config, { verify, force }: ReindexOptions): Promi
       store,
       index,
       names,
+      isSparse: (repository) => rules.of(repository).isSparse,
       verify,
       manifestLimitBytes: config.pull.manifestLimitBytes,
       onProgress: (blobs) => progress.update(blobs, 0, `${blobs} files`),
@@ -81,6 +84,8 @@ async function rebuild(config: Config, { verify, force }: ReindexOptions): Promi
 const NOTHING: SalvagedNames = {
   tags: [],
   manifests: [],
+  links: new Map(),
+  areLinksWhole: false,
   pins: [],
   notes: [],
   events: [],

@@ -8,7 +8,7 @@ import type { KnownManifest, KnownManifests } from './known-manifests.ts';
 import type { Roots } from './roots.ts';
 import type { RowCache } from './row-cache.ts';
 import { untagging, type Tags } from './tags.ts';
-import type { Unlinking } from './unlinking.ts';
+import { holdReferrersOfBlobs, type Unlinking } from './unlinking.ts';
 
 interface DeletionOptions {
   readonly ids: Ids;
@@ -41,17 +41,19 @@ export class Deletion {
 
   /** @returns undefined if there was none */
   manifest(repository: string, digest: Digest, cause: Cause): ManifestDeletion | undefined {
-    const { tags, known, events, unlinking, rows } = this.#options;
+    const { roots, tags, known, events, unlinking, rows } = this.#options;
     const deletion = this.#connection.write(() => {
       const top = known.find(repository, digest);
       if (!top) return undefined;
       const tagNames = tags.removeOf(top);
       for (const tag of tagNames) events.add(untagging(top, tag), cause);
-      const going = this.#release(top);
       const atMs = Date.now();
+      const held = holdReferrersOfBlobs(this.#options, top, { at: atMs });
+      const going = this.#release(top);
       for (const manifest of going.manifests) events.add({ ...manifest, kind: 'delete', atMs }, cause);
       const doomed = going.manifests.flatMap((manifest) => this.#remove(manifest));
       this.#loosen(top.repositoryId, going.blobs, atMs);
+      for (const referrer of held) roots.settle(referrer);
       unlinking.tidy(top.repositoryId);
       return { tags: tagNames, manifests: going.manifests.map((manifest) => manifest.digest), doomed };
     });
@@ -69,10 +71,10 @@ export class Deletion {
       const isManifest = unlinking.isManifest(node);
       if (isManifest === undefined) return { outcome: 'unknown', doomed: [] };
       if (isManifest || graph.isListed(node)) return { outcome: 'listed', doomed: [] };
-      const referrers = graph.referrers(node);
+      const held = holdReferrersOfBlobs(this.#options, node, { at: Date.now() });
       roots.remove(node);
       unlinking.unlink(node);
-      this.#keep(repositoryId, referrers, Date.now());
+      for (const referrer of held) roots.settle(referrer);
       const doomed = unlinking.doomUnlinked(contentId, digest);
       unlinking.tidy(repositoryId);
       return { outcome: 'deleted', doomed };
@@ -126,13 +128,5 @@ export class Deletion {
       if (roots.isBelowRoot(node)) roots.remove(node);
       else roots.touch(node, at);
     }
-  }
-
-  /** What was part of something that goes: roots, unless something else is above them. */
-  #keep(repositoryId: number, contentIds: readonly number[], at: number): void {
-    const { roots } = this.#options;
-    const nodes = contentIds.map((contentId) => ({ repositoryId, contentId }));
-    for (const node of nodes) roots.add(node, at);
-    for (const node of nodes) roots.settle(node);
   }
 }

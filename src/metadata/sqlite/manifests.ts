@@ -31,6 +31,9 @@ interface Push {
   readonly cause: Cause;
 }
 
+/** Long ago: an upstream is asked before the tag is served as fresh. */
+const UNCONFIRMED = 0;
+
 /** Manifests of repositories. */
 export class Manifests {
   readonly #connection: Connection;
@@ -124,23 +127,27 @@ export class Manifests {
     links.addManifest(node, { sizeBytes, at: atMs, isPulled: !pusher });
     if (pusher) roots.touch(node, atMs);
     this.#statements.setType.run({ ...node, mediaType, artifactType });
-    for (const reference of record.references) this.#addReference(node, reference, pusher);
+    // A registry takes an image only with its blobs there; subjects and an index's children are merely named. So are
+    // blobs by a client that may leave them out: naming another repository's blob must not open it.
+    const isHere = (blob: Digest) => record.former?.linked.has(blob) ?? !pusher;
+    for (const reference of record.references) this.#addReference(node, reference, isHere);
     // A tag that stays where it was has no event of its own.
     if (pusher) events.add({ ...manifest, kind: 'push', tag: record.tags[0], atMs }, pusher);
     else if (!isKnown) events.add({ ...manifest, kind: 'fill', atMs }, NOBODY);
     for (const tag of record.tags) tags.point(manifest, { tag, at: atMs, cause: pusher ?? NOBODY });
+    for (const { tag, movedAtMs } of record.former?.tags ?? []) {
+      tags.point(manifest, { tag, at: UNCONFIRMED, movedAt: movedAtMs, cause: NOBODY });
+    }
     roots.settle(node);
     return tags.of(node);
   }
 
-  #addReference(manifest: Node, reference: ManifestReference, pusher: Cause | undefined): void {
+  #addReference(manifest: Node, reference: ManifestReference, isHere: (blob: Digest) => boolean): void {
     const { ids, links, roots } = this.#options;
     const node = { repositoryId: manifest.repositoryId, contentId: ids.ensureContent(reference.digest) };
     this.#statements.addReference.run(manifest.repositoryId, manifest.contentId, node.contentId, reference.role);
-    // A registry takes an image only with its blobs there; subjects and an index's children are merely named. So are
-    // blobs by a client that may leave them out: naming another repository's blob must not open it.
     if (reference.role === 'config' || reference.role === 'layer') {
-      if (!pusher || links.has(node)) links.addListed(node, reference.sizeBytes);
+      if (isHere(reference.digest) || links.has(node)) links.addListed(node, reference.sizeBytes);
     } else if (reference.role === 'manifest') roots.settle(node);
   }
 }

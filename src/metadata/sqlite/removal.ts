@@ -6,7 +6,7 @@ import type { Ids } from './ids.ts';
 import type { Roots } from './roots.ts';
 import type { RowCache } from './row-cache.ts';
 import type { Tags } from './tags.ts';
-import type { Unlinking } from './unlinking.ts';
+import { holdReferrersOfBlobs, type Unlinking } from './unlinking.ts';
 
 interface RemovalOptions {
   readonly ids: Ids;
@@ -69,11 +69,13 @@ export class Removal {
     if (!roots.find(node)) return;
     for (const tag of tags.removeOf(node)) gone.tags.push({ repository, tag });
     roots.remove(node);
+    const held = holdReferrersOfBlobs(this.#options, node, { at: Date.now(), withCircle: true });
     for (const id of this.#release(node)) {
       const released = ids.digest(id) as Digest;
       gone.contents.push({ repository, digest: released });
       gone.doomed.push(...unlinking.doomUnlinked(id, released));
     }
+    for (const referrer of held) roots.settle(referrer);
     unlinking.tidy(repositoryId);
   }
 

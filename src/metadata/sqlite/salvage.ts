@@ -1,9 +1,9 @@
-import { parseDigest, type Digest } from '../../oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 import { isManifestType } from '../../oci/media-types.ts';
 import { isTag } from '../../oci/reference.ts';
-import { isRepositoryPath } from '../../oci/repository.ts';
 import { DamagedDatabase } from './damaged-database.ts';
 import { readLog, type SalvagedLog } from './salvage-events.ts';
+import { Names } from './salvage-names.ts';
 
 /** What a damaged index still tells. None of it is known to be stored: whoever uses it looks at the disk. */
 export interface Salvage extends SalvagedLog {
@@ -13,6 +13,8 @@ export interface Salvage extends SalvagedLog {
     readonly digest: Digest;
     /** 0 if only the rest could be read. */
     readonly validatedAtMs: number;
+    /** Undefined if only the rest could be read. */
+    readonly movedAtMs: number | undefined;
   }[];
   readonly manifests: readonly {
     readonly repository: string;
@@ -22,6 +24,10 @@ export interface Salvage extends SalvagedLog {
   }[];
   /** Blobs that were in a repository by themselves: no manifest there lists them. */
   readonly blobs: readonly { readonly repository: string; readonly digest: Digest; readonly usedAtMs: number }[];
+  /** All that belonged to each repository: manifests, parts of them, and blobs. */
+  readonly links: ReadonlyMap<string, ReadonlySet<Digest>>;
+  /** Could all links be read? Then nothing else belonged to any repository. */
+  readonly areLinksWhole: boolean;
   readonly pins: readonly { readonly pattern: string; readonly atMs: number }[];
   readonly notes: readonly { readonly key: string; readonly value: string }[];
   /** What could not be read: sentences for the operator. */
@@ -41,7 +47,7 @@ export function salvage(file: string): Salvage {
   }
   const names = new Names(database);
   const tags = [...readTags(database, names)];
-  const contents = [...readContents(database, names)];
+  const { contents, links, areLinksWhole } = readContents(database, names);
   const manifests = contents.filter((row): row is ManifestContent => row.mediaType !== undefined);
   const blobs = contents.filter((row) => row.mediaType === undefined);
   const pins = [...readPins(database)];
@@ -52,6 +58,8 @@ export function salvage(file: string): Salvage {
     tags,
     manifests,
     blobs: blobs.map(({ repository, digest, usedAtMs }) => ({ repository, digest, usedAtMs })),
+    links,
+    areLinksWhole,
     pins,
     notes,
     ...log,
@@ -63,6 +71,8 @@ const NOTHING: Salvage = {
   tags: [],
   manifests: [],
   blobs: [],
+  links: new Map(),
+  areLinksWhole: false,
   pins: [],
   notes: [],
   events: [],
@@ -82,73 +92,14 @@ interface Content {
 
 type ManifestContent = Content & { readonly mediaType: string };
 
-/** Names and digests by their numbers. Their indexes hold them a second time. */
-class Names {
-  readonly #database: DamagedDatabase;
-  readonly #repositories: ReadonlyMap<number, string>;
-  readonly #findDigest: (id: number) => unknown;
-  #otherDigests: ReadonlyMap<number, Digest> | undefined;
-  /** Rows that had to be passed over. */
-  lost = 0;
-
-  constructor(database: DamagedDatabase) {
-    this.#database = database;
-    this.#repositories = new Map([
-      ...readNames(
-        database,
-        'repository',
-        'SELECT id, name FROM repository INDEXED BY sqlite_autoindex_repository_1',
-        'name',
-      ),
-      ...readNames(database, 'repository', 'SELECT id, name FROM repository NOT INDEXED', 'id'),
-    ]);
-    this.#findDigest = database.lookup('SELECT digest FROM content WHERE id = ?');
-  }
-
-  of(row: { repository_id: unknown; content_id: unknown }): { repository: string; digest: Digest } | undefined {
-    const repository = this.#repositories.get(Number(row.repository_id));
-    const digest = this.#digest(Number(row.content_id));
-    if (repository !== undefined && digest !== undefined) return { repository, digest };
-    this.lost += 1;
-    return undefined;
-  }
-
-  #digest(id: number): Digest | undefined {
-    const found = parseDigest(String(this.#findDigest(id)));
-    if (found) return found;
-    this.#otherDigests ??= new Map(this.#indexedDigests());
-    return this.#otherDigests.get(id);
-  }
-
-  *#indexedDigests(): Generator<[number, Digest]> {
-    const query = 'SELECT id, digest FROM content INDEXED BY sqlite_autoindex_content_1';
-    for (const { id, digest } of this.#database.rows<{ id: unknown; digest: unknown }>('content', query, ['digest'])) {
-      const parsed = parseDigest(String(digest));
-      if (parsed) yield [Number(id), parsed];
-    }
-  }
-}
-
-function* readNames(
-  database: DamagedDatabase,
-  what: string,
-  query: string,
-  key: 'id' | 'name',
-): Generator<[number, string]> {
-  for (const { id, name } of database.rows<{ id: unknown; name: unknown }>(what, query, [key])) {
-    const text = String(name);
-    const slash = text.indexOf('/');
-    if (slash > 0 && isRepositoryPath(text.slice(slash + 1))) yield [Number(id), text];
-  }
-}
-
-type TagColumns = Record<'repository_id' | 'name' | 'content_id' | 'validated_at', unknown>;
+type TagColumns = Record<'repository_id' | 'name' | 'content_id' | 'validated_at' | 'moved_at', unknown>;
 
 function* readTags(database: DamagedDatabase, names: Names): Generator<Salvage['tags'][number]> {
   for (const row of tagRows(database)) {
     const tag = String(row.name);
     const found = isTag(tag) ? names.of(row) : undefined;
-    if (found) yield { ...found, tag, validatedAtMs: Number(row.validated_at) };
+    const movedAtMs = Number(row.moved_at) || undefined;
+    if (found) yield { ...found, tag, validatedAtMs: Number(row.validated_at), movedAtMs };
   }
 }
 
@@ -156,11 +107,10 @@ function* readTags(database: DamagedDatabase, names: Names): Generator<Salvage['
 function* tagRows(database: DamagedDatabase): Generator<TagColumns> {
   const seen = new Set<string>();
   const isNew = (row: TagColumns) => seen.size < seen.add(`${String(row.repository_id)}:${String(row.name)}`).size;
-  const query = (at: string, hint: string) =>
-    `SELECT repository_id, name, content_id, ${at} AS validated_at FROM tag ${hint}`;
-  const table = query('validated_at', 'NOT INDEXED');
+  const query = (times: string, hint: string) => `SELECT repository_id, name, content_id, ${times} FROM tag ${hint}`;
+  const table = query('validated_at, moved_at', 'NOT INDEXED');
   if (yield* filter(database.rows<TagColumns>('tag', table, ['repository_id', 'name']), isNew)) return;
-  const index = query('0', 'INDEXED BY tag_by_content');
+  const index = query('0 AS validated_at, 0 AS moved_at', 'INDEXED BY tag_by_content');
   const first = isTyped(database)
     ? (['repository_id', 'content_id'] as const)
     : (['content_id', 'repository_id'] as const);
@@ -172,25 +122,41 @@ interface Key {
   readonly content_id: number;
 }
 
-/** Manifests of repositories, and what else stands in them by itself. */
-function* readContents(database: DamagedDatabase, names: Names): Generator<Content> {
+interface Contents extends Pick<Salvage, 'links' | 'areLinksWhole'> {
+  /** Manifests of repositories, and what else stands in them by itself. */
+  readonly contents: readonly Content[];
+}
+
+function readContents(database: DamagedDatabase, names: Names): Contents {
   const where = 'WHERE repository_id = ? AND content_id = ?';
   const usedAt = database.lookup(`SELECT coalesce(used_at, 0) FROM repository_content ${where}`);
   const { mediaType, isPart } = contentLookups(database);
-  for (const key of contentKeys(database)) {
-    if (key.repository_id === 0) continue;
-    const parameters = [key.repository_id, key.content_id] as const;
-    const usedAtMs = usedAt(...parameters);
+  const contents: Content[] = [];
+  const links = new Map<string, Set<Digest>>();
+  let areNamed = true;
+  const keys = contentKeys(database);
+  let next = keys.next();
+  for (; !next.done; next = keys.next()) {
+    const { repository_id, content_id } = next.value;
+    if (repository_id === 0) continue;
+    const found = names.of(next.value);
+    if (!found) {
+      areNamed = false;
+      continue;
+    }
+    const linked = links.get(found.repository) ?? new Set();
+    links.set(found.repository, linked.add(found.digest));
+    const usedAtMs = usedAt(repository_id, content_id);
     if (typeof usedAtMs !== 'number') {
       names.lost += 1;
       continue;
     }
-    const type = mediaType(...parameters);
+    const type = mediaType(repository_id, content_id);
     const isManifest = typeof type === 'string' && isManifestType(type);
-    if (!isManifest && isPart(...parameters) !== 0) continue;
-    const found = names.of(key);
-    if (found) yield { ...found, mediaType: isManifest ? type : undefined, usedAtMs };
+    if (!isManifest && isPart(repository_id, content_id) !== 0) continue;
+    contents.push({ ...found, mediaType: isManifest ? type : undefined, usedAtMs });
   }
+  return { contents, links, areLinksWhole: areNamed && next.value };
 }
 
 /** By the numbers of a repository and of content in it; they differ between the versions of the index. */
@@ -210,8 +176,8 @@ function contentLookups(database: DamagedDatabase) {
   };
 }
 
-/** Which repository has what, from the table, and where that is damaged from its index. */
-function* contentKeys(database: DamagedDatabase): Generator<Key> {
+/** Which repository has what, from the table, and where that is damaged from its index. @returns whether that is all */
+function* contentKeys(database: DamagedDatabase): Generator<Key, boolean> {
   const seen = new Map<number, Set<number>>();
   const isNew = ({ repository_id, content_id }: Key) => {
     const contents = seen.get(repository_id) ?? new Set();
@@ -223,9 +189,12 @@ function* contentKeys(database: DamagedDatabase): Generator<Key> {
     database.rows<Key>('repository_content', query('NOT INDEXED'), ['repository_id', 'content_id']),
     isNew,
   );
-  if (isWhole) return;
+  if (isWhole) return true;
   const index = query('INDEXED BY repository_content_by_content');
-  yield* filter(database.rows<Key>('index of repository_content', index, ['content_id', 'repository_id']), isNew);
+  return yield* filter(
+    database.rows<Key>('index of repository_content', index, ['content_id', 'repository_id']),
+    isNew,
+  );
 }
 
 /** Since version 2, repositories know the media types of their manifests, and their roots. */

@@ -46,11 +46,11 @@ export class Tags {
         UPDATE tag SET validated_at = :at
         WHERE repository_id = (SELECT id FROM repository WHERE name = :repository) AND name = :tag
           AND content_id = (SELECT id FROM content WHERE digest = :digest)`),
-      put: connection.prepare<Node & { tag: string; at: number }>(`
+      put: connection.prepare<Node & { tag: string; at: number; movedAt: number }>(`
         INSERT INTO tag (repository_id, name, content_id, validated_at, moved_at)
-        VALUES (:repositoryId, :tag, :contentId, :at, :at)
+        VALUES (:repositoryId, :tag, :contentId, :at, :movedAt)
         ON CONFLICT DO UPDATE SET validated_at = :at, content_id = :contentId,
-          moved_at = iif(content_id = :contentId, moved_at, :at)`),
+          moved_at = iif(content_id = :contentId, moved_at, :movedAt)`),
       remove: connection.prepare<[repositoryId: number, tag: string]>(
         'DELETE FROM tag WHERE repository_id = ? AND name = ?',
       ),
@@ -81,16 +81,20 @@ export class Tags {
     rows.forgetTag(repository, tag);
   }
 
-  /** In a transaction: the same, of a manifest that is known to belong to the repository. */
-  point(manifest: KnownManifest, { tag, at, cause }: { tag: string; at: number; cause: Cause }): void {
+  /**
+   * In a transaction: the same, of a manifest that is known to belong to the repository.
+   * @param pointing.movedAt when it began to point there, if that is not when it was confirmed
+   */
+  point(manifest: KnownManifest, pointing: { tag: string; at: number; movedAt?: number; cause: Cause }): void {
+    const { tag, at, movedAt = at, cause } = pointing;
     const { ids, roots, events } = this.#options;
     const { repositoryId, contentId } = manifest;
     const before = this.#statements.target.get(repositoryId, tag);
-    this.#statements.put.run({ repositoryId, contentId, tag, at });
+    this.#statements.put.run({ repositoryId, contentId, tag, at, movedAt });
     if (before === contentId) return;
     const previous = before === undefined ? undefined : ids.digest(before);
-    events.add({ ...manifest, kind: 'tag', tag, previous, atMs: at }, cause);
-    roots.add(manifest, at);
+    events.add({ ...manifest, kind: 'tag', tag, previous, atMs: movedAt }, cause);
+    roots.add(manifest, movedAt);
     if (before !== undefined) roots.tagLeft({ repositoryId, contentId: before });
   }
 

@@ -3,13 +3,53 @@ import type { DoomedContent } from '../metadata-index.ts';
 import type { Blobs } from './blobs.ts';
 import type { Connection } from './connection.ts';
 import type { Doomed } from './doomed.ts';
-import type { Node } from './graph.ts';
+import type { Graph, Node } from './graph.ts';
 import type { Links } from './links.ts';
+import type { Roots } from './roots.ts';
 
 interface UnlinkingOptions {
   readonly links: Links;
   readonly blobs: Blobs;
   readonly doomed: Doomed;
+}
+
+/** What tells who needs what. */
+interface Needs {
+  readonly graph: Graph;
+  readonly roots: Roots;
+  readonly unlinking: Unlinking;
+}
+
+/**
+ * Before something goes: of blobs, itself or those that would go with it, the referrers become roots. They are below
+ * these, and yet are manifests that a client pushed, not parts: only a manifest takes its referrers along.
+ * @param hold.withCircle a manifest's own go with it if they are above it, too: else each would hold up the other for ever
+ * @returns them, to be settled when it is done ({@link Roots.settle})
+ */
+export function holdReferrersOfBlobs(
+  { graph, roots, unlinking }: Needs,
+  top: Node,
+  { at, withCircle = false }: { at: number; withCircle?: boolean },
+): readonly Node[] {
+  const { repositoryId } = top;
+  const going = new Set([top.contentId]);
+  const referrers = new Set<number>();
+  let circle: ReadonlySet<number> | undefined;
+  // A set goes on to what is added meanwhile.
+  for (const contentId of going) {
+    const node = { repositoryId, contentId };
+    if (contentId !== top.contentId && roots.find(node)) continue;
+    const about = graph.referrers(node);
+    if (unlinking.isManifest(node)) {
+      for (const id of [...graph.listed(node), ...about]) going.add(id);
+    } else if (about.length > 0) {
+      circle ??= new Set(withCircle && unlinking.isManifest(top) ? graph.above(top) : []);
+      for (const id of about) (circle.has(id) ? going : referrers).add(id);
+    }
+  }
+  const held = [...referrers].filter((id) => !going.has(id)).map((contentId) => ({ repositoryId, contentId }));
+  for (const node of held) roots.add(node, at);
+  return held;
 }
 
 /** The steps by which content leaves a repository, each in a transaction. */

@@ -19,6 +19,8 @@ export interface PurgingOptions {
 /** Removed in one transaction. */
 const BATCH = 8;
 const PAGE = 200;
+/** Clients may go on to pull what is purged: it must come to an end. */
+const MAX_PASSES = 4;
 const NOTHING = { blobs: 0, bytes: 0 };
 
 /** Removes what an operator names, pinned or not: who names it knows what it is. */
@@ -35,12 +37,23 @@ export class Purging {
     if ('image' in target) await this.#purgeImage(target.image, tally);
     else {
       const scope = 'repository' in target ? this.#repository(target.repository) : this.#upstream(target.upstream);
-      // Pages are read before anything is removed of them: what is removed is never looked at again.
-      for await (const roots of this.#pages(scope)) await this.#remove(roots, tally);
+      // What only a blob that went had held is a root of its own then.
+      for (let pass = 0; pass < (dryRun ? 1 : MAX_PASSES); pass += 1) if (!(await this.#purgeAll(scope, tally))) break;
       if (tally.isEmpty) throw new OperationError('NOT_FOUND', 'nothing of that is here');
     }
     if (dryRun) tally.addFreed(await this.#options.removal.preview(tally.roots));
     return tally.report();
+  }
+
+  /** @returns whether there was anything */
+  async #purgeAll(scope: { repository?: string; registry?: string }, tally: RemovalTally): Promise<boolean> {
+    let hasAny = false;
+    // Pages are read before anything is removed of them: what is removed is never looked at again.
+    for await (const roots of this.#pages(scope)) {
+      hasAny ||= roots.length > 0;
+      await this.#remove(roots, tally);
+    }
+    return hasAny;
   }
 
   async #purgeImage(text: string, tally: RemovalTally): Promise<void> {

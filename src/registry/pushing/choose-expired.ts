@@ -1,10 +1,13 @@
 import type { Root, TagTarget } from '../../metadata/metadata-index.ts';
+import { parseDigest, type Digest } from '../../oci/digest.ts';
 import { compileGlobs } from '../../oci/glob.ts';
 import type { HostedRule, RetentionOptions } from './hosted-rules.ts';
 
 /** An image without a tag may be a part of one whose push is under way. */
 const MIN_UNTAGGED_MS = 3_600_000;
 const UNTAGGED_MS = 24 * 3_600_000;
+/** What is attached to a manifest may come before that. */
+const ATTACHED_MS = 24 * 3_600_000;
 
 /** Tags that belong to another manifest: cosign's, and those of the distribution-spec ("Referrers Tag Schema"). */
 const ATTACHED = /^(sha256|sha512)-([0-9a-f]{64})(?:\.[a-z]+)?$/;
@@ -38,6 +41,18 @@ export function chooseExpiredTags(
       !isWithin(keepYoungerThanMs, row.movedAtMs, nowMs) &&
       !isWithin(keepPulledWithinMs, row.usedAtMs, nowMs),
   );
+}
+
+/** Is it a tag that goes when the manifest is gone that it is attached to? @returns that manifest's digest */
+export function expiresWith(
+  { tag, movedAtMs }: TagTarget,
+  { retention, isImmutable }: Pick<HostedRule, 'retention' | 'isImmutable'>,
+  nowMs: number,
+): Digest | undefined {
+  // Of a digest that was cut off nobody can tell whose it is.
+  const subject = parseDigest(attachedTo(tag) ?? '');
+  if (!subject || !retention || !hasCriterion(retention) || isWithin(ATTACHED_MS, movedAtMs, nowMs)) return undefined;
+  return isImmutable(tag) || compileGlobs(retention.keepTags ?? [])(tag) ? undefined : subject;
 }
 
 /** Does an image without a tag, which is part of no other, go? */

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Cause, DoomedContent, MetadataIndex } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseManifest } from '../../oci/manifest.ts';
+import { isIndexType } from '../../oci/media-types.ts';
 import type { Repository } from '../../oci/repository.ts';
 import { describeError, type Telemetry } from '../../telemetry/telemetry.ts';
 import type { KeyedLock } from '../../util/keyed-lock.ts';
@@ -77,10 +78,11 @@ export class Deletion {
     });
   }
 
-  /** Retention: the tag goes, unless it points elsewhere by now. @param repository its name in full */
+  /** Retention: the tag goes, unless it is immutable or points elsewhere by now. @param repository its name in full */
   async expireTag(repository: string, tag: string, digest: Digest): Promise<boolean> {
-    const { index, tagLocks, telemetry } = this.#options;
+    const { index, rules, tagLocks, telemetry } = this.#options;
     const isGone = await tagLocks.run(repository, async () => {
+      if (rules.of(repository).isImmutable(tag)) return false;
       return (await tagTarget(index, repository, tag)) === digest && index.deleteTag(repository, tag, BY_RETENTION);
     });
     if (isGone) telemetry.contentExpired({ repository, tag, digest });
@@ -139,14 +141,23 @@ export class Deletion {
   async #requireMutable(repository: Repository, digest: Digest): Promise<void> {
     const isImmutable = this.#isImmutable(repository);
     if (!isImmutable) return;
+    const { index } = this.#options;
+    const { name } = repository;
+    const root = await findRoot(index, name, digest);
+    // What stands by itself and has no tag is part of nothing: that is what most deletions are about.
+    if (root?.tags.length === 0) return;
+    const refuse = (tag: string) => {
+      const message = `the tag ${tag} of ${name} is immutable, and needs ${digest}`;
+      return new RegistryError('TAG_IMMUTABLE', message, { details: [{ tag, digest }] });
+    };
+    const own = root?.tags.find(isImmutable);
+    if (own !== undefined) throw refuse(own);
     const known = new Set<Digest>();
     let after = '';
     for (;;) {
-      const rows = await this.#options.index.listTagRows({ repository: repository.name, after, limit: PAGE });
+      const rows = await index.listTagRows({ repository: name, after, limit: PAGE });
       for (const { tag, digest: target } of rows) {
-        if (!isImmutable(tag) || !(await this.#has(repository, target, digest, known))) continue;
-        const message = `the tag ${tag} of ${repository.name} is immutable, and needs ${digest}`;
-        throw new RegistryError('TAG_IMMUTABLE', message, { details: [{ tag, digest }] });
+        if (isImmutable(tag) && (await this.#has(repository, target, digest, known))) throw refuse(tag);
       }
       const last = rows.at(-1);
       if (!last) return;
@@ -161,7 +172,8 @@ export class Deletion {
     if (known.has(top)) return false;
     known.add(top);
     const row = await this.#options.index.findManifest(repository.name, top);
-    const bytes = row && (await this.#options.hot.get(top, row.sizeBytes));
+    if (!row || !isIndexType(row.mediaType)) return false;
+    const bytes = await this.#options.hot.get(top, row.sizeBytes);
     if (!bytes) return false;
     for (const { role, digest } of parseManifest(bytes, row.mediaType).references) {
       if (role === 'manifest' && (await this.#has(repository, digest, wanted, known))) return true;

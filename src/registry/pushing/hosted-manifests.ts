@@ -22,17 +22,21 @@ export class HostedManifests {
     this.#options = options;
   }
 
-  /** @throws RegistryError MANIFEST_UNKNOWN, CONTENT_LOST for what was pushed and is damaged or gone */
+  /**
+   * Also for a HEAD its bytes are looked at, unless they are in memory. Who asks by HEAD is told of a manifest that was lost
+   * that it is not here: then it is pushed again, which is all that can help.
+   * @throws RegistryError MANIFEST_UNKNOWN, CONTENT_LOST for what was pushed and is damaged or gone
+   */
   async get(repository: Repository, reference: Reference, depth: ManifestDepth): Promise<ManifestAnswer> {
     const { index, shelf } = this.#options;
     const row =
       reference.kind === 'tag'
         ? await index.findTag(repository.name, reference.tag)
         : await index.findManifest(repository.name, reference.digest);
-    const answer = row && (await shelf.answer(row, 'hit', row.storedAtMs, depth));
+    const answer = row && (await shelf.answer(row, 'hit', row.storedAtMs, 'whole'));
     if (answer) return answer;
     const text = referenceText(reference);
-    if (row || (await this.#isNoted(repository, reference))) {
+    if (depth === 'whole' && (row || (await this.#isNoted(repository, reference)))) {
       const message = `the manifest ${text} of ${repository.name} was lost here: push it again`;
       throw new RegistryError('CONTENT_LOST', message);
     }

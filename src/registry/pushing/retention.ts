@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { MetadataIndex, Root, TagTarget } from '../../metadata/metadata-index.ts';
-import { parseDigest, type Digest } from '../../oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 import type { RetentionReport } from '../operations/operations.ts';
-import { attachedTo, chooseExpiredTags, isExpiredUntagged } from './choose-expired.ts';
+import { chooseExpiredTags, expiresWith, isExpiredUntagged } from './choose-expired.ts';
 import type { Deletion } from './deletion.ts';
 import type { HostedRule, HostedRules } from './hosted-rules.ts';
 import { RetentionTally } from './retention-tally.ts';
@@ -67,7 +67,11 @@ export class Retention {
     const gone = new Set(expired.map(({ tag }) => tag));
     const manifests = await this.#dropUntagged(repository, { rule, nowMs, gone }, tally);
     // What was attached to these goes with them.
-    const attached = await this.#detached(repository, tags, manifests);
+    const about = tags.flatMap((row) => {
+      const subject = expiresWith(row, rule, nowMs);
+      return subject ? [{ row, subject }] : [];
+    });
+    const attached = await this.#detached(repository, about, manifests);
     await this.#dropTags(repository, attached, tally);
     for (const { tag } of attached) gone.add(tag);
     if (attached.length > 0) await this.#dropUntagged(repository, { rule, nowMs, gone, known: manifests }, tally);
@@ -104,14 +108,16 @@ export class Retention {
     return dropped;
   }
 
-  /** Tags that are attached to manifests that are gone, or would be. */
-  async #detached(repository: string, tags: readonly TagTarget[], gone: ReadonlySet<Digest>): Promise<TagTarget[]> {
+  /** Tags that are attached to manifests that are gone, or would be; not to those whose bytes alone were lost. */
+  async #detached(
+    repository: string,
+    attached: readonly { row: TagTarget; subject: Digest }[],
+    gone: ReadonlySet<Digest>,
+  ): Promise<TagTarget[]> {
     const detached: TagTarget[] = [];
-    for (const row of tags) {
-      // Of a digest that was cut off nobody can tell whose it is.
-      const subject = parseDigest(attachedTo(row.tag) ?? '');
-      if (!subject) continue;
-      if (gone.has(subject) || !(await this.#options.index.findManifest(repository, subject))) detached.push(row);
+    for (const { row, subject } of attached) {
+      const isGone = gone.has(subject) || !(await this.#options.index.findBlob(repository, subject)).belongs;
+      if (isGone) detached.push(row);
     }
     return detached;
   }

@@ -50,6 +50,7 @@ export class UploadSession {
     this.#sizeBytes = state.sizeBytes;
     this.#atMs = state.atMs;
     this.#upload = upload;
+    if (upload) this.#closeLater();
   }
 
   /** What has arrived. */
@@ -90,7 +91,7 @@ export class UploadSession {
     } finally {
       this.#atMs = Date.now();
       this.#turn = undefined;
-      if (!this.#isOver) this.#closing = setTimeout(() => void this.#closeSoon(), OPEN_MS).unref();
+      if (!this.#isOver) this.#closeLater();
     }
   }
 
@@ -98,6 +99,8 @@ export class UploadSession {
   async unlessCancelled<Value>(waiting: Promise<Value>): Promise<Value> {
     const cancelled = Promise.withResolvers<never>();
     this.#cancelWait = () => cancelled.reject(unknownUpload(this.id));
+    // It may have been cancelled while nobody waited for the client.
+    if (this.#isOver) this.#cancelWait();
     try {
       const value = await Promise.race([waiting, cancelled.promise]);
       if (this.#isOver) throw unknownUpload(this.id);
@@ -149,6 +152,10 @@ export class UploadSession {
       throw unknownUpload(this.id);
     }
     return act(upload);
+  }
+
+  #closeLater(): void {
+    this.#closing = setTimeout(() => void this.#closeSoon(), OPEN_MS).unref();
   }
 
   async #closeSoon(): Promise<void> {

@@ -1,6 +1,6 @@
 import { ContentError } from '../../content/content-error.ts';
 import type { ContentStore, Upload, UploadState } from '../../content/content-store.ts';
-import type { Cause, MetadataIndex } from '../../metadata/metadata-index.ts';
+import type { BlobRow, Cause, MetadataIndex } from '../../metadata/metadata-index.ts';
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
 import { describeError, type Telemetry } from '../../telemetry/telemetry.ts';
 import type { KeyedLock } from '../../util/keyed-lock.ts';
@@ -39,6 +39,8 @@ export interface UploadStatus {
 const MAX_SESSIONS = 10_000;
 const MAX_SESSIONS_OF_ONE = 1_000;
 const TOO_MANY_MS = 60_000;
+/** Who has not come back for so long is not about to push the manifest either. */
+const UNDER_WAY_MS = 3_600_000;
 
 /**
  * Uploads of blobs (distribution-spec, "Pushing blobs"). They outlive restarts and broken connections: what has arrived
@@ -65,9 +67,11 @@ export class Uploads implements AsyncDisposable {
     this.#tellCount();
   }
 
-  /** Repositories, by their names in full, that somebody is pushing blobs to. */
+  /** Repositories, by their names in full, that somebody is pushing blobs to: now, or within the last hour. */
   get repositories(): ReadonlySet<string> {
-    return new Set([...this.#sessions.values()].map(({ owner }) => owner.repository));
+    const since = Date.now() - UNDER_WAY_MS;
+    const underWay = [...this.#sessions.values()].filter(({ isBusy, atMs }) => isBusy || atMs >= since);
+    return new Set(underWay.map(({ owner }) => owner.repository));
   }
 
   /** Begins an upload. @param algorithm what its digest will be of, if the client told */
@@ -126,12 +130,15 @@ export class Uploads implements AsyncDisposable {
   /** Throws away what nobody has worked on for too long. @returns how many there were */
   async expire(): Promise<number> {
     const before = Date.now() - this.#options.expireMs;
-    const expired = [...this.#sessions.values()].filter(({ atMs, isBusy }) => !isBusy && atMs < before);
-    for (const session of expired) {
+    let count = 0;
+    for (const session of this.#sessions.values()) {
+      // Looked at just before: while others were thrown away its client may have come back.
+      if (session.isOver || session.isBusy || session.atMs >= before) continue;
       this.#options.telemetry.log.info({ upload: session.id, ...session.owner }, 'an upload expired');
       await this.#discard(session);
+      count += 1;
     }
-    return expired.length;
+    return count;
   }
 
   /** Closes all uploads; their bytes stay for the next run. */
@@ -207,13 +214,20 @@ export class Uploads implements AsyncDisposable {
     }
     // Bytes first, then the row, and nobody removes the digest meanwhile.
     const isNew = await locks.run(digest, async () => {
-      const isThere = await this.#isThere(digest, sizeBytes);
-      await (isThere ? upload.discard() : upload.commit(digest));
-      wanted.note(repository, digest);
+      const row = await index.findBlob('', digest);
+      const isThere = await this.#isThere(digest, sizeBytes, row);
       try {
-        await index.pushBlob({ repository, digest, sizeBytes, atMs: Date.now() }, cause);
-      } finally {
-        session.end();
+        await this.#storeOrDiscard(session, upload, isThere ? undefined : digest);
+        wanted.note(repository, digest);
+        try {
+          await index.pushBlob({ repository, digest, sizeBytes, atMs: Date.now() }, cause);
+        } finally {
+          session.end();
+        }
+      } catch (error) {
+        // What the index does not have is not to lie there: it would be taken for something that was forgotten.
+        if (!row.isStored) await this.#takeBack(digest);
+        throw error;
       }
       return !isThere;
     });
@@ -223,12 +237,31 @@ export class Uploads implements AsyncDisposable {
   }
 
   /** Content that is stored already is not stored again, unless its file is gone or cut off. */
-  async #isThere(digest: Digest, sizeBytes: number): Promise<boolean> {
-    const { store, index } = this.#options;
-    const row = await index.findBlob('', digest);
+  async #isThere(digest: Digest, sizeBytes: number, row: BlobRow): Promise<boolean> {
     if (!row.isStored || row.sizeBytes !== sizeBytes) return false;
-    await using file = await store.open(digest).catch(() => undefined);
+    await using file = await this.#options.store.open(digest).catch(() => undefined);
     return file?.sizeBytes === sizeBytes;
+  }
+
+  /** Makes it content, or throws away what is not needed. Nothing can be done with an upload that failed at that. */
+  async #storeOrDiscard(session: UploadSession, upload: Upload, digest: Digest | undefined): Promise<void> {
+    try {
+      await (digest === undefined ? upload.discard() : upload.commit(digest));
+    } catch (error) {
+      // The next request goes on with what the store still has of it.
+      await session.close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #takeBack(digest: Digest): Promise<void> {
+    const { store, telemetry } = this.#options;
+    try {
+      await store.remove(digest);
+    } catch (error) {
+      // It is found at the next start.
+      telemetry.log.error({ digest, ...describeError(error) }, 'a blob without a row was not removed');
+    }
   }
 
   async #discard(session: UploadSession): Promise<void> {

@@ -9,7 +9,7 @@ import type { Removal } from '../space/removal.ts';
 
 /** What pushes that are under way need. */
 interface PushesUnderWay {
-  /** Repositories, by their names in full, that blobs are being uploaded to. */
+  /** Repositories, by their names in full, that blobs are being uploaded to: not those of uploads that were abandoned. */
   readonly repositories: ReadonlySet<string>;
 }
 

@@ -2,12 +2,28 @@ import { ContentError } from '../../content/content-error.ts';
 import type { ContentStore } from '../../content/content-store.ts';
 import type { MetadataIndex, RegistryEvent } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { ManifestInvalidError, parseManifest, type ParsedManifest } from '../../oci/manifest.ts';
+import {
+  ManifestInvalidError,
+  parseManifest,
+  type ManifestReference,
+  type ParsedManifest,
+} from '../../oci/manifest.ts';
+import { isForeignLayerType } from '../../oci/media-types.ts';
 
 /** What could be read of a lost index. */
 export interface SalvagedNames {
-  readonly tags: readonly { readonly repository: string; readonly tag: string; readonly digest: Digest }[];
+  readonly tags: readonly {
+    readonly repository: string;
+    readonly tag: string;
+    readonly digest: Digest;
+    /** When it began to point there; undefined: not known. */
+    readonly movedAtMs: number | undefined;
+  }[];
   readonly manifests: readonly { readonly repository: string; readonly digest: Digest; readonly mediaType: string }[];
+  /** What belonged to each repository. */
+  readonly links: ReadonlyMap<string, ReadonlySet<Digest>>;
+  /** Nothing else belonged to any. */
+  readonly areLinksWhole: boolean;
   readonly pins: readonly string[];
   readonly notes: readonly { readonly key: string; readonly value: string }[];
   readonly events: readonly RegistryEvent[];
@@ -37,6 +53,8 @@ export interface ReindexOptions {
   /** An empty one. */
   readonly index: MetadataIndex;
   readonly names: SalvagedNames;
+  /** May manifests of the repository name content that does not belong to it? */
+  readonly isSparse: (repository: string) => boolean;
   /** Hash every file; otherwise only manifests are looked at. */
   readonly verify: boolean;
   /** What is larger is no manifest. */
@@ -50,6 +68,8 @@ const FIRST_BYTE_OF_JSON = 0x7b;
 export async function reindex(options: ReindexOptions): Promise<ReindexReport> {
   const { store, index, names, verify, onProgress } = options;
   const known = Map.groupBy(names.manifests, ({ digest }) => digest);
+  const tags = Map.groupBy(names.tags, placeOf);
+  const places = new Set<string>();
   const repositories = new Set<string>();
   const damaged: string[] = [];
   const counted = { blobs: 0, bytes: 0, manifests: 0, namelessManifests: 0 };
@@ -68,20 +88,27 @@ export async function reindex(options: ReindexOptions): Promise<ReindexReport> {
     counted.blobs += 1;
     counted.bytes += content.sizeBytes;
     onProgress(counted.blobs);
-    const places = known.get(digest) ?? [];
-    if (content.bytes === undefined || !isManifest(content.bytes, places[0]?.mediaType)) continue;
+    const records = known.get(digest) ?? [];
+    if (content.bytes === undefined || !isManifest(content.bytes, records[0]?.mediaType)) continue;
     counted.manifests += 1;
-    if (places.length === 0) counted.namelessManifests += 1;
-    for (const { repository, mediaType } of places) {
+    if (records.length === 0) counted.namelessManifests += 1;
+    for (const { repository, mediaType } of records) {
       const manifest = parse(content.bytes, mediaType);
       if (!manifest) continue;
       const { artifactType, references } = manifest;
-      const { sizeBytes } = content;
-      await index.putManifest({ repository, digest, mediaType, sizeBytes, artifactType, references, tags: [], atMs });
+      const place = placeOf({ repository, digest });
+      const former = {
+        linked: linkedOf(repository, references, options),
+        // Were it long ago, the next retention would remove the tag.
+        tags: (tags.get(place) ?? []).map(({ tag, movedAtMs = atMs }) => ({ tag, movedAtMs })),
+      };
+      const manifestRecord = { repository, digest, mediaType, sizeBytes: content.sizeBytes, artifactType, references };
+      await index.putManifest({ ...manifestRecord, tags: [], atMs, former });
+      places.add(place);
       repositories.add(repository);
     }
   }
-  const lostTags = await putTags(index, names);
+  const lostTags = names.tags.filter((row) => !places.has(placeOf(row)));
   for (const pattern of names.pins) await index.putPin(pattern, Date.now());
   for (const { key, value } of names.notes) await index.writeNote(key, value);
   // Nothing has happened by this. An unknown number is below that of this millisecond: numbers go up more slowly.
@@ -93,8 +120,29 @@ export async function reindex(options: ReindexOptions): Promise<ReindexReport> {
     pins: names.pins.length,
     events: names.events.length,
     damaged,
-    lostTags,
+    lostTags: lostTags.map(({ repository, tag }) => `${repository}:${tag}`),
   };
+}
+
+function placeOf({ repository, digest }: { repository: string; digest: Digest }): string {
+  return `${repository}@${digest}`;
+}
+
+/**
+ * What of a manifest's content belongs to its repository. Naming another repository's blob must not open it: where links
+ * are lost, those count that every manifest of the repository had to have.
+ */
+function linkedOf(
+  repository: string,
+  references: readonly ManifestReference[],
+  { names, isSparse }: ReindexOptions,
+): ReadonlySet<Digest> {
+  const known = names.links.get(repository);
+  const isAnyLinked = !names.areLinksWhole && !isSparse(repository);
+  const linked = references.filter(
+    ({ digest, mediaType }) => known?.has(digest) || (isAnyLinked && !isForeignLayerType(mediaType)),
+  );
+  return new Set(linked.map(({ digest }) => digest));
 }
 
 /** A file that the disk cannot read is damaged, and no reason to give up the others. */
@@ -133,15 +181,4 @@ function parse(bytes: Uint8Array, mediaType: string | undefined): ParsedManifest
     if (error instanceof ManifestInvalidError) return undefined;
     throw error;
   }
-}
-
-/** @returns the tags whose manifest is not there */
-async function putTags(index: MetadataIndex, { tags }: SalvagedNames): Promise<string[]> {
-  const lost: string[] = [];
-  for (const { repository, tag, digest } of tags) {
-    // Long ago: the upstream is asked before it is served as fresh.
-    if (await index.findManifest(repository, digest)) await index.putTag(repository, tag, digest, 0);
-    else lost.push(`${repository}:${tag}`);
-  }
-  return lost;
 }

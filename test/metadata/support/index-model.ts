@@ -214,13 +214,19 @@ export class IndexModel {
   }
 
   /** @returns what became doomed */
-  dropRoot(repository: string, name: string): string[] {
+  dropRoot(repository: string, name: string, at: number): string[] {
     const { links, tags, roots } = this.#repository(repository);
     if (!roots.delete(name)) return [];
     for (const [tag, target] of tags) if (target === name) tags.delete(tag);
-    const isKept = (each: string) => [...roots.keys()].some((root) => this.partsOf(repository, root).has(each));
+    const going = this.#belowManifests(repository, name);
+    const isOfBlob = (each: string) =>
+      this.#refers(each).some((one) => one.role === 'subject' && !links.get(one.name)?.isManifest);
+    const held = [...links].filter(([each, link]) => link.isManifest && !going.has(each) && isOfBlob(each));
+    const staying = [...roots.keys(), ...held.map(([each]) => each)];
+    const isKept = (each: string) => staying.some((one) => this.partsOf(repository, one).has(each));
     const gone = [...links.keys()].filter((each) => !isKept(each));
     for (const each of gone) links.delete(each);
+    this.#settle(repository, at);
     return this.#doom(gone);
   }
 
@@ -342,6 +348,17 @@ export class IndexModel {
 
   storedBytesOf(repository: string): number {
     return [...this.#repository(repository).links.keys()].reduce((sum, name) => sum + this.#storedBytes(name), 0);
+  }
+
+  /** It, and what is below it by way of manifests alone: what is below a blob has that only for a subject. */
+  #belowManifests(repository: string, name: string): Set<string> {
+    const { links } = this.#repository(repository);
+    const below = new Set([name]);
+    for (const each of below) {
+      if (!links.get(each)?.isManifest) continue;
+      for (const part of links.keys()) if (this.#parents(repository, part).includes(each)) below.add(part);
+    }
+    return below;
   }
 
   #lastUse(repository: string, name: string, root: ModelRoot): number {

@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { digestOf } from '../../../src/oci/digest.ts';
-import { attachedTo, chooseExpiredTags, isExpiredUntagged } from '../../../src/registry/pushing/choose-expired.ts';
+import {
+  attachedTo,
+  chooseExpiredTags,
+  expiresWith,
+  isExpiredUntagged,
+} from '../../../src/registry/pushing/choose-expired.ts';
 import { HostedRules, type RetentionOptions } from '../../../src/registry/pushing/hosted-rules.ts';
 
 const NOW = 1_000_000_000_000;
@@ -73,6 +78,26 @@ describe('attachedTo', () => {
     ['', undefined],
   ])('of %s is %s', (name, digest) => {
     expect(attachedTo(name)).toBe(digest);
+  });
+});
+
+describe('a tag that is attached to a manifest', () => {
+  const SIGNATURE = `sha256-${HEX}.sig`;
+
+  test.each<[RetentionOptions | undefined, readonly string[], string, number, string | undefined]>([
+    [{ keepLast: 1 }, [], SIGNATURE, 2, `sha256:${HEX}`],
+    [{ keepLast: 1 }, ['v*'], `sha256-${HEX}`, 1, `sha256:${HEX}`],
+    [undefined, [], SIGNATURE, 2, undefined],
+    [{}, [], SIGNATURE, 2, undefined],
+    // It may come before what it is attached to.
+    [{ keepLast: 1 }, [], SIGNATURE, 0.99, undefined],
+    [{ keepLast: 1 }, ['sha256-*'], SIGNATURE, 200, undefined],
+    [{ keepTags: ['*.sig'] }, [], SIGNATURE, 200, undefined],
+    [{ keepTags: ['*.att'] }, [], SIGNATURE, 200, `sha256:${HEX}`],
+    [{ keepLast: 1 }, [], `sha512-${HEX}`, 200, undefined],
+    [{ keepLast: 1 }, [], 'v1', 200, undefined],
+  ])('by %j, with %j immutable, %s of %d days ago goes with %s', (retention, immutable, name, daysAgo, subject) => {
+    expect(expiresWith(tag(name, daysAgo), ruleOf(retention, immutable), NOW)).toBe(subject);
   });
 });
 

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { WantedBlobs } from '../../../src/registry/pushing/wanted-blobs.ts';
 import { Garbage } from '../../../src/registry/upkeep/garbage.ts';
@@ -20,6 +20,8 @@ async function addLoose({ stock }: TestPushes, repository: string, hoursAgo: rea
   }
 }
 
+afterEach(() => void vi.useRealTimers());
+
 test('a loose blob stays as long as its push may be under way, and goes then', async () => {
   await using pushes = await openPushes();
   await addLoose(pushes, 'local/app', [0, 1, 3]);
@@ -38,6 +40,18 @@ test('blobs stay in a repository that uploads are under way to', async () => {
   expect(await garbage.collect({ isDryRun: false, graceMs: HOUR })).toMatchObject({ looseBlobs: 1 });
   expect(await pushes.stock.files()).toEqual(new Set([stockDigest('local/app 100')]));
   await pushes.pushes.uploads.cancel(id, OWNER);
+  expect(await garbage.collect({ isDryRun: false, graceMs: HOUR })).toMatchObject({ looseBlobs: 1 });
+});
+
+test('an upload that was abandoned keeps no blobs of its repository', async () => {
+  await using pushes = await openPushes();
+  await addLoose(pushes, 'local/app', [100]);
+  await pushes.pushes.uploads.start(OWNER);
+  const garbage = garbageOf(pushes);
+  const now = Date.now();
+  vi.useFakeTimers({ toFake: ['Date'], now: now + 0.9 * HOUR });
+  expect(await garbage.collect({ isDryRun: false, graceMs: HOUR })).toMatchObject({ looseBlobs: 0 });
+  vi.setSystemTime(now + 1.1 * HOUR);
   expect(await garbage.collect({ isDryRun: false, graceMs: HOUR })).toMatchObject({ looseBlobs: 1 });
 });
 

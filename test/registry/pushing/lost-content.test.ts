@@ -94,13 +94,30 @@ describe.each(Object.entries(DAMAGE))('a manifest that is %s', (name, damage) =>
     for (const reference of ['v1', digest, 'v1']) {
       expectLost(await send(again, 'GET', `manifests/${reference}`));
     }
-    expect((await send(again, 'HEAD', 'manifests/v1')).status).toBe(503);
+    expect((await send(again, 'HEAD', 'manifests/v1')).status).toBe(404);
     await server.restart();
     const last: Client = { ...who, url: server.registryUrl };
     expectLost(await send(last, 'GET', 'manifests/v1'));
     expectError(await send(last, 'GET', 'manifests/v2'), 404, 'MANIFEST_UNKNOWN');
     await putManifest(last, digest, content);
     expect((await send(last, 'GET', 'manifests/v1')).body).toEqual(bytesOf(content));
+  });
+
+  test('is told as missing to who asks by HEAD, before anybody has asked for it, until it is pushed again', async () => {
+    const pushed = client();
+    const content = await imageManifest(pushed, `HEAD of one that is ${name}`);
+    const { digest } = await pushManifest(pushed, 'v1', content);
+    await server.restart();
+    const who: Client = { ...pushed, url: server.registryUrl };
+    await damage(fileOf(digest));
+    for (const reference of ['v1', digest, 'v1']) {
+      expect((await send(who, 'HEAD', `manifests/${reference}`)).status).toBe(404);
+    }
+    expectLost(await send(who, 'GET', 'manifests/v1'));
+    await putManifest(who, digest, content);
+    for (const reference of ['v1', digest]) {
+      expect((await send(who, 'HEAD', `manifests/${reference}`)).status).toBe(200);
+    }
   });
 });
 

@@ -98,6 +98,41 @@ describe('retention', () => {
     expect(await stage.tags()).toEqual([...signatures, 'v2', 'v3'].toSorted());
   });
 
+  test.each<[string, Partial<HostedRuleOptions>, number]>([
+    ['is immutable', { immutable: ['sha256-*'] }, 3],
+    ['has a name to keep', { retention: { keepLast: 2, keepTags: ['*.sig'] } }, 3],
+    ['was pushed today, as it may be before its subject', {}, 0.9],
+  ])('leaves an attached tag that %s', async (_, rule, daysAgo) => {
+    await using stage = await setStage([{ ...KEEP_TWO, ...rule }]);
+    const name = `sha256-${'ab'.repeat(32)}.sig`;
+    await stage.add('signature', daysAgo, [name]);
+    expect(await stage.retention.run({ dryRun: true })).toMatchObject({ tags: 0, manifests: 0 });
+    expect(await stage.retention.run({ dryRun: false })).toMatchObject({ tags: 0, manifests: 0 });
+    expect(await stage.tags()).toEqual([name]);
+  });
+
+  test('leaves what is attached to an image whose bytes were lost', async () => {
+    await using stage = await setStage([KEEP_TWO]);
+    const digest = await stage.add('v1', 5);
+    const name = `sha256-${digestHex(digest)}.sig`;
+    await stage.add('signature', 5, [name]);
+    await stage.opened.stock.index.removeBlobs([digest]);
+    expect(await stage.retention.run({ dryRun: false })).toMatchObject({ tags: 0, manifests: 0 });
+    expect(await stage.tags()).toEqual([name, 'v1']);
+    await stage.opened.stock.index.deleteManifest('local/app', digest, { actor: 'ci' });
+    expect(await stage.retention.run({ dryRun: false })).toMatchObject({ tags: 1, manifests: 1 });
+    expect(await stage.tags()).toEqual([]);
+  });
+
+  test('never removes a tag that is immutable, whoever chose it', async () => {
+    await using stage = await setStage([{ ...KEEP_TWO, immutable: ['v*'] }]);
+    const digest = await stage.add('image', 100, ['v1', 'latest']);
+    const { deletion } = stage.opened.pushes;
+    expect(await deletion.expireTag('local/app', 'v1', digest)).toBe(false);
+    expect(await deletion.expireTag('local/app', 'latest', digest)).toBe(true);
+    expect(await stage.tags()).toEqual(['v1']);
+  });
+
   test('never touches immutable tags, nor repositories without a rule', async () => {
     await using stage = await setStage([{ ...KEEP_TWO, immutable: ['v*'], retention: { keepLast: 0 } }]);
     await stage.add('v1', 100);

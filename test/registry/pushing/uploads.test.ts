@@ -1,5 +1,6 @@
-import { stat, truncate } from 'node:fs/promises';
-import { describe, expect, test } from 'vitest';
+import { rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { usedBytes } from '../../../src/registry/space/room.ts';
 import { seededBytes } from '../../support/bytes.ts';
@@ -11,6 +12,8 @@ const bytes = seededBytes(300_000, 'pushed');
 const digest = digestOf(bytes);
 const target = { owner: OWNER, digest, cause: CAUSE };
 const [first, second] = [bytes.subarray(0, 100_000), bytes.subarray(100_000)];
+
+afterEach(() => void vi.useRealTimers());
 
 describe('an upload', () => {
   test('becomes a blob of its repository, with an event of who pushed it', async () => {
@@ -112,7 +115,120 @@ describe('an upload', () => {
   });
 });
 
+describe('an upload that nobody works on', () => {
+  test.each([
+    ['that was only begun', []],
+    ['that has bytes', [first]],
+  ])('%s is closed after a while, and opened again', async (_, batches) => {
+    await using opened = await openPushes();
+    const { uploads } = opened.pushes;
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const { id } = await uploads.start(OWNER);
+    for (const batch of batches) await uploads.append(id, OWNER, incoming([batch]));
+    expect(await opened.stock.store.listUploads()).toMatchObject([{ id, isOpen: true }]);
+    await vi.advanceTimersByTimeAsync(30_000);
+    vi.useRealTimers();
+    await expect.poll(() => opened.stock.store.listUploads()).toMatchObject([{ id, isOpen: false }]);
+    const rest = batches.length > 0 ? [second] : [bytes];
+    await uploads.finish(id, target, incoming(rest));
+    expect(await opened.stock.store.verify(digest)).toBe('intact');
+  });
+
+  test('keeps its repository for an hour, and no longer', async () => {
+    await using opened = await openPushes();
+    const { uploads } = opened.pushes;
+    const { id } = await uploads.start(OWNER);
+    const later = (ms: number) => vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + ms });
+    later(3_500_000);
+    expect(uploads.repositories).toEqual(new Set(['local/app']));
+    later(200_000);
+    expect(uploads.repositories).toEqual(new Set());
+    const { bytes: endless, stalls } = stalling(first);
+    const appending = uploads.append(id, OWNER, endless);
+    await stalls;
+    later(7_200_000);
+    expect(uploads.repositories).toEqual(new Set(['local/app']));
+    await Promise.allSettled([appending, uploads.cancel(id, OWNER)]);
+  });
+});
+
+describe('an upload that the store cannot make content', () => {
+  test('can be finished when the disk works again', async () => {
+    await using opened = await openPushes();
+    const { uploads } = opened.pushes;
+    const inTheWay = join(opened.stock.path, 'blobs', 'sha256');
+    await writeFile(inTheWay, 'no folder');
+    const { id } = await uploads.start(OWNER);
+    for (const batches of [[bytes], []]) {
+      const finishing = uploads.finish(id, target, incoming(batches));
+      await expect(finishing).rejects.toMatchObject({ cause: { cause: { code: 'EEXIST' } } });
+      expect(uploads.status(id, OWNER)).toEqual({ id, sizeBytes: bytes.length });
+      expect(await opened.stock.store.listUploads()).toMatchObject([{ id, isOpen: false }]);
+    }
+    await rm(inTheWay);
+    await uploads.finish(id, target, undefined);
+    expect(await opened.stock.store.verify(digest)).toBe('intact');
+    expect((await opened.stock.space.budget.read()).inFlightBytes).toBe(0);
+  });
+
+  test('is unknown afterwards when its bytes are gone', async () => {
+    await using opened = await openPushes();
+    const { uploads } = opened.pushes;
+    await writeFile(join(opened.stock.path, 'blobs', 'sha256'), 'no folder');
+    const { id } = await uploads.start(OWNER);
+    const finishing = uploads.finish(id, target, incoming([bytes]));
+    await expect(finishing).rejects.toMatchObject({ cause: { cause: { code: 'EEXIST' } } });
+    await rm(join(opened.stock.path, 'uploads'), { recursive: true });
+    const again = uploads.finish(id, target, undefined);
+    await expect(again).rejects.toMatchObject({ code: 'UPLOAD_UNKNOWN' });
+    expect(() => uploads.status(id, OWNER)).toThrow(expect.objectContaining({ code: 'UPLOAD_UNKNOWN' }));
+    expect((await opened.stock.space.budget.read()).inFlightBytes).toBe(0);
+  });
+});
+
+describe('an index that refuses a blob', () => {
+  test('leaves no file behind', async () => {
+    await using opened = await openPushes();
+    const { uploads } = opened.pushes;
+    vi.spyOn(opened.stock.index, 'pushBlob').mockRejectedValueOnce(new Error('refused'));
+    const { id } = await uploads.start(OWNER);
+    await expect(uploads.finish(id, target, incoming([bytes]))).rejects.toThrow('refused');
+    expect(await opened.stock.files()).toEqual(new Set());
+    expect(() => uploads.status(id, OWNER)).toThrow(expect.objectContaining({ code: 'UPLOAD_UNKNOWN' }));
+    await uploads.pushWhole(target, 'sha256', incoming([bytes]));
+    expect(await opened.stock.store.verify(digest)).toBe('intact');
+  });
+
+  test.each([
+    ['is whole', bytes.length],
+    ['was cut off', 10],
+  ])('costs no other repository its file, if that %s', async (_, sizeBytes) => {
+    await using opened = await openPushes();
+    const { uploads } = opened.pushes;
+    await uploads.pushWhole(target, 'sha256', incoming([bytes]));
+    await truncate(storedFile(opened.stock, digest), sizeBytes);
+    vi.spyOn(opened.stock.index, 'pushBlob').mockRejectedValueOnce(new Error('refused'));
+    const elsewhere = { ...target, owner: { ...OWNER, repository: 'local/two' } };
+    await expect(uploads.pushWhole(elsewhere, 'sha256', incoming([bytes]))).rejects.toThrow('refused');
+    expect(await opened.stock.store.verify(digest)).toBe('intact');
+  });
+});
+
 describe('an upload that somebody writes to', () => {
+  test('is thrown away when it is cancelled while its bytes are written', async () => {
+    await using opened = await openPushes();
+    const { uploads } = opened.pushes;
+    const { id } = await uploads.start(OWNER);
+    let cancelling: Promise<void> | undefined;
+    vi.spyOn(opened.stock.telemetry, 'uploadReceived').mockImplementation(() => {
+      cancelling = uploads.cancel(id, OWNER);
+    });
+    const appending = uploads.append(id, OWNER, stalling(first).bytes);
+    await expect(appending).rejects.toMatchObject({ code: 'UPLOAD_UNKNOWN' });
+    await cancelling;
+    expect(await opened.stock.store.listUploads()).toEqual([]);
+  });
+
   test('is thrown away when it is cancelled, whatever its client does', async () => {
     await using opened = await openPushes();
     const { uploads } = opened.pushes;
@@ -150,6 +266,27 @@ test('uploads expire that nobody has worked on for too long', async () => {
   expect(() => uploads.status(id, OWNER)).toThrow(expect.objectContaining({ code: 'UPLOAD_UNKNOWN' }));
   expect(await opened.stock.store.listUploads()).toEqual([]);
   expect((await opened.stock.space.budget.read()).inFlightBytes).toBe(0);
+});
+
+test('an upload does not expire whose client comes back while others expire', async () => {
+  await using opened = await openPushes({ expireMs: -1 });
+  for (let count = 0; count < 2; count += 1) await opened.pushes.uploads.start(OWNER);
+  const { uploads } = await opened.reopen();
+  const { store } = opened.stock;
+  const ids = (await store.listUploads()).map(({ id }) => id);
+  const { bytes: endless, stalls } = stalling(first);
+  let appending: Promise<unknown> | undefined;
+  const discard = store.discardUpload.bind(store);
+  vi.spyOn(store, 'discardUpload').mockImplementation(async (id) => {
+    const other = ids.find((each) => each !== id) ?? '';
+    appending ??= uploads.append(other, OWNER, endless);
+    await discard(id);
+  });
+  expect(await uploads.expire()).toBe(1);
+  await stalls;
+  const [left] = await store.listUploads();
+  expect(uploads.status(left?.id ?? '', OWNER).sizeBytes).toBe(100_000);
+  await Promise.allSettled([appending, uploads.cancel(left?.id ?? '', OWNER)]);
 });
 
 test('nobody has more than a thousand uploads, and others have theirs', async () => {
