@@ -1,5 +1,6 @@
 import { mkdir, readdir, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { Layout } from '../../src/content/disk/layout.ts';
 import { content } from './content-store-conformance.ts';
@@ -88,6 +89,8 @@ describe('the temporary files of the disk store', () => {
     for (const name of [PUT, ledger, 'notes.tmp', 'put-1.tmp', 'sha256-abc.json.tmp']) {
       await writeFile(join(layout.ingests, name), 'half');
     }
+    // The times of files are finer than the clock by which a store knows when it was opened.
+    await sleep(10);
     const store = await opened.reopen();
     const found = await store.debris();
     expect(found.map(({ name }) => name).sort()).toEqual([PUT, ledger].sort());

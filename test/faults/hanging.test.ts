@@ -10,6 +10,9 @@ const REPOSITORY = '/v2/library/app';
 /** The defaults, with which upstream may be silent for half a minute. */
 const PATIENT = { freshFor: '0s', retries: 3, timeouts: { connect: '10s', headers: '30s', stall: '30s' } };
 
+/** Three seconds, on a machine that does other things too; without that bound it would be five at least. */
+const HELD_MS = 4700;
+
 describe.concurrent('an upstream that hangs', () => {
   test('delays a cached tag by three seconds at most, and then hardly', async () => {
     await using stage = await setStage({ from: { referrers: true }, upstream: PATIENT });
@@ -32,7 +35,7 @@ describe.concurrent('an upstream that hangs', () => {
     const clients = [1, 2, 3, 4].map(async () => ask(mirror, `${REPOSITORY}/manifests/v1`));
     for (const answer of await Promise.all(clients)) {
       expectCached(answer, image.digest);
-      expect(answer.ms, 'the first time').toBeLessThan(3500);
+      expect(answer.ms, 'the first time').toBeLessThan(HELD_MS);
     }
     for (const [index, tag] of ['v1', 'v2', 'v3', 'v1'].entries()) {
       const answer = await ask(mirror, `${REPOSITORY}/manifests/${tag}`);
@@ -46,7 +49,7 @@ describe.concurrent('an upstream that hangs', () => {
       const answer = await ask(mirror, `${REPOSITORY}/${path}`);
       expect(answer.status, path).toBe(200);
       expect(answer.body).toEqual(before.body);
-      expect(answer.ms, path).toBeLessThan(3500);
+      expect(answer.ms, path).toBeLessThan(HELD_MS);
     }
   });
 
@@ -78,7 +81,7 @@ describe.concurrent('an upstream that hangs', () => {
     const answer = await ask(mirror, `${REPOSITORY}/tags/list`);
     expect(answer.status).toBe(200);
     expect(answer.body).toEqual(tags.body);
-    expect(answer.ms).toBeLessThan(3500);
+    expect(answer.ms).toBeLessThan(HELD_MS);
   });
 
   test('in the middle of a moved tag delays the old manifest by three seconds at most', async () => {
@@ -90,7 +93,7 @@ describe.concurrent('an upstream that hangs', () => {
     origin.fault({ method: 'GET', path: '/manifests/' }, { kind: 'stall', afterBytes: 20 });
     const answer = await ask(mirror, `${REPOSITORY}/manifests/v1`);
     expectCached(answer, image.digest);
-    expect(answer.ms).toBeLessThan(3500);
+    expect(answer.ms).toBeLessThan(HELD_MS);
   });
 
   test('at its token server delays a cached tag by three seconds at most', async () => {
@@ -102,7 +105,7 @@ describe.concurrent('an upstream that hangs', () => {
     origin.fault({ path: '/token' }, { kind: 'stall', afterBytes: -1 });
     const answer = await ask(mirror, `${REPOSITORY}/manifests/v1`);
     expectCached(answer, image.digest);
-    expect(answer.ms).toBeLessThan(3500);
+    expect(answer.ms).toBeLessThan(HELD_MS);
   });
 
   test('with one blob does not hold up the others', async () => {
