@@ -27,10 +27,10 @@ describe.concurrent('an upstream that hangs', () => {
 
     const blob = await ask(mirror, `${REPOSITORY}/blobs/${image.config}`);
     expectCached(blob, image.config);
-    expect(blob.ms, 'a blob').toBeLessThan(500);
+    expect(blob.ms, 'a blob').toBeLessThan(2500);
     const byDigest = await ask(mirror, `${REPOSITORY}/manifests/${image.digest}`);
     expectCached(byDigest, image.digest);
-    expect(byDigest.ms, 'a digest').toBeLessThan(500);
+    expect(byDigest.ms, 'a digest').toBeLessThan(2500);
 
     const clients = [1, 2, 3, 4].map(async () => ask(mirror, `${REPOSITORY}/manifests/v1`));
     for (const answer of await Promise.all(clients)) {
@@ -40,7 +40,7 @@ describe.concurrent('an upstream that hangs', () => {
     for (const [index, tag] of ['v1', 'v2', 'v3', 'v1'].entries()) {
       const answer = await ask(mirror, `${REPOSITORY}/manifests/${tag}`);
       expectCached(answer, [image, ...others][index % 3]?.digest ?? '');
-      expect(answer.ms, `${tag} afterwards`).toBeLessThan(1000);
+      expect(answer.ms, `${tag} afterwards`).toBeLessThan(2500);
     }
     for (const [path, before] of [
       ['tags/list', tags],
@@ -119,7 +119,7 @@ describe.concurrent('an upstream that hangs', () => {
     expect((await waiting).status).toBe(200);
     const answer = await ask(mirror, `${REPOSITORY}/blobs/${good}`);
     expectContent(answer, good);
-    expect(answer.ms).toBeLessThan(1000);
+    expect(answer.ms).toBeLessThan(2500);
     controller.abort();
   });
 });

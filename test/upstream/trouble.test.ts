@@ -169,7 +169,7 @@ describe.concurrent('a caller who leaves', () => {
       const start = performance.now();
       const call = upstream.getManifest('a', V1, { signal: AbortSignal.timeout(50) });
       await expect(call).rejects.toMatchObject({ code: 'TIMEOUT', cause: { name: 'TimeoutError' } });
-      expect(performance.now() - start).toBeLessThan(500);
+      expect(performance.now() - start).toBeLessThan(1500);
     }
   });
 
@@ -181,7 +181,7 @@ describe.concurrent('a caller who leaves', () => {
     await expect(upstream.getManifest('a', V1, { signal: AbortSignal.timeout(50) })).rejects.toMatchObject({
       code: 'TIMEOUT',
     });
-    expect(performance.now() - start).toBeLessThan(500);
+    expect(performance.now() - start).toBeLessThan(1500);
   });
 
   it('is not served when he has left before', async () => {
