@@ -51,8 +51,12 @@ describe('a blob that is larger than the quota, from an upstream in trouble', ()
     origin.fault({ path: '/blobs/', method: 'GET' }, fault, { times: 1 });
     expectContent(await ask(mirror, `/v2/library/app/blobs/${blob}`), blob);
     const ranges = origin.requests.map(({ headers }) => headers.range).filter((range) => range !== undefined);
-    expect(ranges.at(-1)).toMatch(new RegExp(`^bytes=(${BREAK_AT}|9\\d{5})-`));
-    expect(origin.blobBytesSent(blob)).toBeLessThanOrEqual(SIZE * 1.02);
+    const resumedAt = Number(/^bytes=(\d+)-/.exec(ranges.at(-1) ?? '')?.[1]);
+    // A reset throws away what the kernel had received and nobody had read: so much comes a second time.
+    const lostBytes = fault.kind === 'reset' ? BREAK_AT - resumedAt : 0;
+    expect(resumedAt).toBeGreaterThan(fault.kind === 'reset' ? 0 : 900_000);
+    expect(resumedAt).toBeLessThanOrEqual(BREAK_AT);
+    expect(origin.blobBytesSent(blob)).toBeLessThanOrEqual(SIZE * 1.02 + lostBytes);
     await expectNothingKept(stage, blob);
   });
 
