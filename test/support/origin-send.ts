@@ -97,7 +97,7 @@ async function finish(response: ServerResponse, fault: BodyFault | undefined): P
   if (response.destroyed) return;
   if (fault?.kind === 'reset') {
     // RST throws away what the peer has not got yet: let the bytes arrive first.
-    await sleep(30);
+    await sleep(120);
     response.socket?.resetAndDestroy();
   } else if (fault?.kind === 'truncate') {
     response.socket?.end();
