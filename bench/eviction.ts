@@ -88,8 +88,8 @@ async function whileEvicting(): Promise<{ images: number; during: Latencies }> {
   // Beyond what the command itself costs to start.
   await sleep(1000);
   const measured = await latencies();
-  const report = JSON.parse((await evicting).stdout) as { images: readonly unknown[] };
-  return { images: report.images.length, during: measured };
+  const report = JSON.parse((await evicting).stdout) as { imageCount: number };
+  return { images: report.imageCount, during: measured };
 }
 
 /** Four clients that ask as fast as they are answered. */

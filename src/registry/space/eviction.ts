@@ -36,7 +36,7 @@ export interface EvictionOptions {
 }
 
 /** Images that go in one transaction, which holds up everything else for some 0.4 ms for each. */
-const BATCH = { urgent: 8, leisurely: 2 } as const;
+const BATCH = { urgent: 8, leisurely: 1 } as const;
 /** While nobody waits for room, eviction rests for so many times as long as it works. */
 const REST_SHARE = 3;
 const MIN_REST_MS = 5;
@@ -174,10 +174,12 @@ export class Eviction implements RoomMaker, AsyncDisposable {
   async #step({ missingBytes, registry, pace, onRemoved }: StepWish): Promise<boolean> {
     const { index, removal } = this.#options;
     if (registry === undefined && (await this.#discardParked(PARKED_MS))) return true;
-    const inFlight = await this.#inFlight();
-    let limit = BATCH[pace] + inFlight.size;
+    let limit = BATCH[pace] + this.#options.downloads().length;
     for (;;) {
       const roots = await index.oldestRoots({ limit, ...(registry !== undefined && { registry }) });
+      // Finding and removing take some ms each: requests that wait have their turn in between.
+      if (pace === 'leisurely') await nextTurn();
+      const inFlight = await this.#inFlight();
       const kept = roots.filter((root) => this.#isKept(root));
       if (kept.length > 0) {
         await index.setAside(kept);
