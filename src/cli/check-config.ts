@@ -1,11 +1,9 @@
 import { ConfigError, type ConfigProblem, formatProblem } from '../config/config-error.ts';
 import { type ConfigSource, loadConfig } from '../config/load.ts';
-import { type NotYetServed, notYetServed } from '../config/not-yet-served.ts';
 import { EXIT_CODE } from './exit-code.ts';
 
 interface Verdict {
   readonly problems: readonly ConfigProblem[];
-  readonly warnings: readonly NotYetServed[];
 }
 
 /** Says on standard output what is right or wrong about a configuration. @returns the exit code */
@@ -18,16 +16,16 @@ export async function checkConfig(source: ConfigSource, options: { json: boolean
     const name = source.file ?? 'built-in defaults';
     for (const problem of verdict.problems) console.log(formatProblem(name, problem));
     if (ok) console.log(`${name}: ok`);
-    for (const { key, message } of verdict.warnings) console.log(`${name}: warning: ${key}: ${message}`);
   }
   return ok ? EXIT_CODE.ok : EXIT_CODE.wrongUse;
 }
 
 async function judge(source: ConfigSource): Promise<Verdict> {
   try {
-    return { problems: [], warnings: notYetServed(await loadConfig(source)) };
+    await loadConfig(source);
+    return { problems: [] };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return { problems: error.problems, warnings: [] };
+    return { problems: error.problems };
   }
 }

@@ -1,13 +1,12 @@
 import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { type ConfigSource, loadConfig } from '../config/load.ts';
-import { type NotYetServed, notYetServed } from '../config/not-yet-served.ts';
 import type { RunningServer } from '../server.ts';
 import { CodedError } from '../util/coded-error.ts';
 import { EXIT_CODE } from './exit-code.ts';
 import { StopSignals } from './stop-signals.ts';
 
-type StartServer = (config: Config, options: { warnings: readonly NotYetServed[] }) => Promise<RunningServer>;
+type StartServer = (config: Config) => Promise<RunningServer>;
 
 /** Serves until a signal comes, then lets running requests end. @returns the exit code */
 export async function serve(source: ConfigSource, start: StartServer = startRealServer): Promise<number> {
@@ -15,7 +14,7 @@ export async function serve(source: ConfigSource, start: StartServer = startReal
     const config = await loadConfig(source);
     // Before the start: a signal that comes during it stops the server as soon as it is up.
     using signals = new StopSignals();
-    const server = await start(config, { warnings: notYetServed(config) });
+    const server = await start(config);
     await signals.first;
     await server.close();
     return EXIT_CODE.ok;
@@ -31,7 +30,7 @@ export async function serve(source: ConfigSource, start: StartServer = startReal
 }
 
 /** Loaded late: no other command needs the server and its native parts. */
-async function startRealServer(...[config, options]: Parameters<StartServer>): Promise<RunningServer> {
+async function startRealServer(config: Config): Promise<RunningServer> {
   const { startServer } = await import('../server.ts');
-  return await startServer(config, options);
+  return await startServer(config);
 }

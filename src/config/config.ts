@@ -142,6 +142,8 @@ export interface UpstreamConfig {
   readonly timeouts: UpstreamTimeouts;
   /** How often a failed request is tried again. */
   readonly retries: number;
+  /** Peers that are asked before the upstream. */
+  readonly siblings: readonly string[];
 }
 
 export interface PullConfig {
@@ -196,6 +198,8 @@ export interface HostedRuleConfig {
   readonly deletes: boolean;
   /** May a manifest name content that is not here? */
   readonly sparse: boolean;
+  /** Peers that are asked for what is not here. */
+  readonly siblings: readonly string[];
   /** Absent: all tags stay. */
   readonly retention?: RetentionConfig;
 }
@@ -232,28 +236,53 @@ export interface WebhookConfig {
   readonly timeoutMs: number;
 }
 
-/** Another site or registry that we push to. */
+/** A part of the day in the host's time zone, in minutes after midnight; an end before the start is on the next day. */
+export interface TimeWindowConfig {
+  readonly startMinute: number;
+  readonly endMinute: number;
+}
+
+/** Another site or registry that we push to, and that upstreams may name as a sibling. */
 export interface PeerConfig {
   readonly name: string;
+  /** The `site` of a peer that is an entrepot: what came from there is not sent back. */
+  readonly site: string;
   readonly url: URL;
   readonly credentials?: CredentialsConfig;
+  /** Jobs at the same time. */
+  readonly maxJobs: number;
+  /** Blobs at the same time. */
+  readonly maxConnections: number;
+  readonly bandwidthBytesPerSecond?: number;
+  /** Nothing is sent outside of these; empty: always. */
+  readonly only: readonly TimeWindowConfig[];
+  /** Blobs are sent in pieces of so many bytes; absent: whole. */
+  readonly chunkBytes?: number;
+  /** URL of an HTTP(S) proxy; it may hold a user and a password. */
+  readonly proxy?: Secret;
+  /** PEM file with the CA certificates to trust, absolute. */
+  readonly caFile?: string;
+  /** As upstreams have them. */
+  readonly allowHosts: readonly string[];
+  readonly timeouts: UpstreamTimeouts;
 }
 
 export type ReplicationTrigger =
-  | { readonly type: 'event' }
-  | { readonly type: 'manual' }
+  | { readonly type: 'event' | 'manual' }
   /** A cron expression of five fields. */
   | { readonly type: 'schedule'; readonly schedule: string };
 
 /** What is copied to which peers, and when. */
-export interface ReplicationRule {
+export interface ReplicationRuleConfig {
   readonly name: string;
-  /** Globs of repositories. */
+  /** Globs of repositories, in full. */
   readonly repositories: readonly string[];
-  /** Globs of tags. */
+  /** Globs of tags, `semver:<range>`, `regex:<expression>`. */
   readonly tags: readonly string[];
   /** Such as `linux/amd64`; empty: all. */
   readonly platforms: readonly string[];
+  /** Globs of artifact types, `image` for container images; empty: all. */
+  readonly artifactTypes: readonly string[];
   /** Names of peers. */
   readonly to: readonly string[];
   readonly trigger: ReplicationTrigger;
@@ -261,7 +290,19 @@ export interface ReplicationRule {
   readonly as: string;
   /** Are deletions carried over? */
   readonly deletes: boolean;
+  /** A deletion waits so long. */
+  readonly graceMs: number;
+  /** The part of the rule's tags, 0 to 1, beyond which deletions wait for an operator. */
+  readonly maxDelete: number;
+  /** Greater ones go first. */
+  readonly priority: number;
   readonly bandwidthBytesPerSecond?: number;
+  /** Nothing is sent outside of these; empty: always. */
+  readonly only: readonly TimeWindowConfig[];
+  /** Is what is missing here fetched from the upstream first? */
+  readonly fetch: boolean;
+  /** When both sides are compared: a cron expression; undefined: never. */
+  readonly check: string | undefined;
 }
 
 /** The whole configuration in its final shape: resolved, checked and frozen. */
@@ -290,5 +331,5 @@ export interface Config {
   readonly pins: readonly string[];
   readonly access?: AccessConfig;
   readonly peers: readonly PeerConfig[];
-  readonly replication: readonly ReplicationRule[];
+  readonly replication: readonly ReplicationRuleConfig[];
 }

@@ -1,7 +1,7 @@
 import type * as z from 'zod';
 import type { HostedRuleConfig, RetentionConfig } from './config.ts';
 import { isWithinReach, repositoryGlob, tagGlob } from './globs.ts';
-import { count, duration, flag, refuse } from './scalars.ts';
+import { count, duration, flag, refuse, text } from './scalars.ts';
 import { schedule } from './schedule.ts';
 import type { SectionReader } from './section-reader.ts';
 import { fieldOf, itemsOf, list, map } from './structures.ts';
@@ -29,15 +29,16 @@ const CHANGES = {
   immutable: list(tagGlob()).optional(),
   deletes: flag().optional(),
   sparse: flag().optional(),
+  siblings: list(text()).optional(),
   retention: retentionSchema.optional(),
 };
 
 const ruleSchema = map({ repositories: list(repositoryGlob(), { min: 1 }), ...CHANGES }).transform(
   (rule, ctx): HostedRuleConfig => {
-    const { repositories, immutable = [], deletes = true, sparse = false, retention } = rule;
+    const { repositories, immutable = [], deletes = true, sparse = false, siblings = [], retention } = rule;
     const isIdle = Object.keys(rule).every((key) => !(key in CHANGES));
     if (isIdle) return refuse(ctx, `changes nothing; give it at least one of ${namesOf(CHANGES)}`);
-    return { repositories, immutable, deletes, sparse, ...(retention && { retention }) };
+    return { repositories, immutable, deletes, sparse, siblings, ...(retention && { retention }) };
   },
 );
 

@@ -42,6 +42,9 @@ export function checkRepositories(config: unknown, known: readonly string[], rea
   for (const [index, webhook] of itemsOf(fieldOf(config, 'webhooks')).entries()) {
     check(fieldOf(webhook, 'repositories'), ['webhooks', index, 'repositories']);
   }
+  for (const [index, rule] of itemsOf(fieldOf(config, 'replication')).entries()) {
+    check(fieldOf(rule, 'repositories'), ['replication', index, 'repositories']);
+  }
 }
 
 /** Only where nothing else can be meant: `library/debian` has none, and neither has a pattern of registries. */

@@ -1,24 +1,39 @@
 import * as z from 'zod';
-import type { ReplicationRule, ReplicationTrigger } from './config.ts';
-import { repositoryGlob, tagGlob } from './globs.ts';
+import { compileTagFilter, TagPatternError } from '../oci/tag-filter.ts';
+import type { ReplicationRuleConfig, ReplicationTrigger } from './config.ts';
+import { repositoryGlobInFull } from './globs.ts';
 import { platform } from './images.ts';
-import { flag, parsedText, rate, refuse, text } from './scalars.ts';
+import { knownPeers } from './peers.ts';
+import { count, duration, flag, parsedText, percentage, quote, rate, refuse, text, wrongType } from './scalars.ts';
 import { faultOfSchedule } from './schedule.ts';
 import type { SectionReader } from './section-reader.ts';
 import { fieldOf, itemsOf, list, map } from './structures.ts';
+import { timeWindows } from './time-window.ts';
 
+const RULE_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9._-]{0,62})$/;
 const NAME_AT_PEER = /^(?:\{repository\}|[a-z0-9._/-])+$/;
 
+const ARTIFACT_TYPE = /^[a-zA-Z0-9.*_+/-]{1,255}$/;
+const CHECK_DAILY = '30 4 * * *';
+const MAX_PRIORITY = 1000;
+
 const ruleSchema = map({
-  name: text(),
-  repositories: list(repositoryGlob(), { min: 1 }),
-  tags: list(tagGlob(), { min: 1 }).prefault(['*']),
+  name: ruleName(),
+  repositories: list(repositoryGlobInFull(), { min: 1 }),
+  tags: list(tagPattern(), { min: 1 }).prefault(['*']),
   platforms: list(platform()).prefault([]),
+  artifactTypes: list(artifactType()).prefault([]),
   to: list(text(), { min: 1 }),
   trigger: trigger().prefault('event'),
   as: nameAtPeer().prefault('{repository}'),
   deletes: flag().prefault(false),
+  grace: duration({ max: '36500d' }).prefault('1h'),
+  maxDelete: percentage().prefault('10%'),
+  priority: count(0, MAX_PRIORITY).prefault(0),
   bandwidth: rate().optional(),
+  only: timeWindows(),
+  fetch: flag().prefault(false),
+  check: check().prefault(CHECK_DAILY),
 });
 
 const replicationSchema = list(ruleSchema).prefault([]);
@@ -28,7 +43,7 @@ export function resolveReplication(
   value: unknown,
   peerNames: readonly string[],
   reader: SectionReader,
-): readonly ReplicationRule[] {
+): readonly ReplicationRuleConfig[] {
   const raw = reader.read(replicationSchema, value, ['replication']) ?? [];
   checkNames(value, reader);
   checkPeers(value, peerNames, reader);
@@ -53,12 +68,48 @@ function checkPeers(value: unknown, peerNames: readonly string[], reader: Sectio
   }
 }
 
-function toRule({ bandwidth, ...rule }: z.output<typeof ruleSchema>): ReplicationRule {
-  return { ...rule, ...(bandwidth !== undefined && { bandwidthBytesPerSecond: bandwidth }) };
+function toRule({ bandwidth, grace, ...rule }: z.output<typeof ruleSchema>): ReplicationRuleConfig {
+  return { ...rule, graceMs: grace, ...(bandwidth !== undefined && { bandwidthBytesPerSecond: bandwidth }) };
 }
 
-function knownPeers(names: readonly string[]): string {
-  return names.length === 0 ? 'name it under peers first' : `write one of ${names.join(', ')}`;
+/** It is a label of metrics, and a part of commands. */
+function ruleName() {
+  return parsedText(
+    (source) => (RULE_NAME.test(source) ? source : undefined),
+    'a name; use letters, digits, dots, dashes and underscores',
+  );
+}
+
+function tagPattern() {
+  return z.unknown().transform((value, ctx) => {
+    if (typeof value !== 'string') return refuse(ctx, wrongType(value, 'a pattern of tags; write for example "v1.*"'));
+    try {
+      compileTagFilter([value]);
+      return value;
+    } catch (error) {
+      if (!(error instanceof TagPatternError)) throw error;
+      const forms = 'write for example "v1.*", "semver:>=1.2 <2" or "regex:release-\\\\d+"';
+      return refuse(ctx, `${quote(value)} ${error.message}; ${forms}`);
+    }
+  });
+}
+
+function artifactType() {
+  return parsedText(
+    (source) => (ARTIFACT_TYPE.test(source) ? source : undefined),
+    'a pattern of artifact types; write for example "image" or "application/vnd.cncf.helm.*"',
+  );
+}
+
+/** When both sides are compared. */
+function check() {
+  return z.unknown().transform((value, ctx): string | undefined => {
+    if (value === 'never') return undefined;
+    if (typeof value !== 'string')
+      return refuse(ctx, wrongType(value, 'a schedule; write for example "30 4 * * *" or never'));
+    const fault = faultOfSchedule(value);
+    return fault === undefined ? value : refuse(ctx, `${fault}, or never`);
+  });
 }
 
 function trigger() {

@@ -8,7 +8,7 @@ import { checkHosted, hostedSchema, pinsSchema } from './hosted.ts';
 import { checkHostedRules, hostedRulesSchema, retentionSectionSchema } from './hosted-rules.ts';
 import { checkRegistries, checkRepositories } from './known-registries.ts';
 import { checkListeners, resolveRegistry, resolveServer } from './listeners.ts';
-import { resolvePeers } from './peers.ts';
+import { checkSiblings, resolvePeers } from './peers.ts';
 import { pullSchema, resolvePull } from './pull.ts';
 import { parseRegistryName } from './registry-name.ts';
 import { resolveReplication } from './replication.ts';
@@ -80,6 +80,7 @@ export async function resolveSections(value: unknown, reader: SectionReader): Pr
   const peers = await resolvePeers(raw['peers'], reader);
   const peerNames = reader.entries(raw['peers'], ['peers']).map(([name]) => name);
   const replication = resolveReplication(raw['replication'], peerNames, reader);
+  checkSiblings(raw, peerNames, reader);
 
   checkHosted(hosted, upstreams, reader);
   checkListeners(

@@ -1,17 +1,17 @@
 import * as z from 'zod';
-import type { Secret } from '../util/secret.ts';
 import { allowedHost } from './allowed-host.ts';
 import type { UpstreamConfig } from './config.ts';
 import { resolveAllCredentials } from './credentials.ts';
 import { canonicalGlob, repositoryGlob, tagGlob } from './globs.ts';
+import { resolveProxy } from './proxy.ts';
 import { onUpstreamDelete, resolveRule, ruleSchema } from './rules.ts';
-import { count, duration, flag, percentage } from './scalars.ts';
-import type { KeyPath } from './key-path.ts';
+import { count, duration, flag, percentage, text } from './scalars.ts';
 import type { SectionReader } from './section-reader.ts';
 import { quota } from './storage.ts';
 import { fieldOf, list, map } from './structures.ts';
+import { timeouts } from './timeouts.ts';
 import { DOCKER_HUB, UPSTREAMS, upstreamNames } from './upstream-names.ts';
-import { faultOfRootUrl, rootUrl } from './web-url.ts';
+import { rootUrl } from './web-url.ts';
 
 const DOCKER_HUB_URL = 'https://registry-1.docker.io';
 
@@ -36,12 +36,9 @@ const upstreamSchema = map({
   proxyFile: z.unknown().optional(),
   ca: z.unknown().optional(),
   allowHosts: list(allowedHost()).prefault([]),
-  timeouts: map({
-    connect: duration({ min: '1ms', max: '1d' }).prefault('10s'),
-    headers: duration({ min: '1ms', max: '1d' }).prefault('30s'),
-    stall: duration({ min: '1ms', max: '1d' }).prefault('30s'),
-  }).prefault({}),
+  timeouts: timeouts(),
   retries: count(0, 20).prefault(3),
+  siblings: list(text()).prefault([]),
 });
 
 /** An upstream, before it is known which one is the default. */
@@ -93,16 +90,10 @@ async function resolveUpstream(
     ...(proxy && { proxy }),
     ...(caFile !== undefined && { caFile }),
     allowHosts: raw.allowHosts,
-    timeouts: { connectMs: raw.timeouts.connect, headersMs: raw.timeouts.headers, stallMs: raw.timeouts.stall },
+    timeouts: raw.timeouts,
     retries: raw.retries,
+    siblings: raw.siblings,
   };
-}
-
-async function resolveProxy(value: unknown, path: KeyPath, reader: SectionReader): Promise<Secret | undefined> {
-  const proxy = await reader.secret(value, path, 'proxy');
-  const fault = proxy && faultOfRootUrl(proxy.reveal());
-  if (fault === undefined) return proxy;
-  return reader.refuse([...path, fieldOf(value, 'proxyFile') === undefined ? 'proxy' : 'proxyFile'], fault);
 }
 
 /** The one that says so, else Docker Hub unless it says no, else none. */

@@ -81,15 +81,13 @@ describe('serve', () => {
     expect(stderr).toMatch(/^config\.yaml:1:1: a: .*\nconfig\.yaml:2:7: log\.level: .*\n$/);
   });
 
-  test('hands the configuration and its warnings to the server', async () => {
-    await using folder = await folderOf({
-      'config.yaml': 'hosted: [local]\npeers: {us: {url: "https://us.example"}}\n',
-    });
-    const start = 'console.log(config.hosted.join(), options.warnings.map(({ key }) => key).join());';
+  test('hands the configuration to the server', async () => {
+    await using folder = await folderOf({ 'config.yaml': 'hosted: [local]\n' });
+    const start = 'console.log(config.hosted.join());';
     const child = serveWith({ start }, folder.path);
     const outcome = outcomeOf(child);
     await said(child, 'up');
     child.kill('SIGTERM');
-    expect((await outcome).stdout).toBe('local peers\nup\nclosing\nclosed\n');
+    expect((await outcome).stdout).toBe('local\nup\nclosing\nclosed\n');
   });
 });

@@ -77,7 +77,7 @@ hostedRules:
   - repositories: ["*/app"]
     retention: {keepLast: 3, keepTags: [latest], keepPulledWithin: 30d, keepYoungerThan: 12h}
 `);
-    const defaults = { immutable: [], deletes: true, sparse: false };
+    const defaults = { immutable: [], deletes: true, sparse: false, siblings: [] };
     expect(hostedRules).toEqual([
       { ...defaults, repositories: ['local/**', '**'], immutable: ['v*'] },
       { ...defaults, repositories: ['t*/app'], deletes: false, sparse: true },

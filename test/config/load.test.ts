@@ -54,6 +54,7 @@ describe('without a file', () => {
       allowHosts: [],
       timeouts: { connectMs: 10_000, headersMs: 30_000, stallMs: 30_000 },
       retries: 3,
+      siblings: [],
     });
     expect(upstreams.filter(({ isDefault }) => isDefault)).toHaveLength(1);
     expect(upstreams[1]?.url.href).toBe('https://ghcr.io/');
@@ -149,45 +150,6 @@ test('files are found beside the configuration', async () => {
   expect(server.tls?.certFile).toMatch(/^\/.*\/tls\.crt$/);
   expect(server.tls?.keyFile).toMatch(/^\/.*\/tls\.key$/);
   expect(storage.path).toBe('/var/lib/entrepot');
-});
-
-test('the sections of later versions are kept in full', async () => {
-  const config = await loadText(
-    `
-peers:
-  us-east: {url: "https://mirror.example.com", credentials: {identityToken: t}}
-replication:
-  - {name: all, repositories: ["docker.io/library/**"], to: [us-east]}
-  - {name: some, repositories: ["local/*"], tags: ["v1.*"], platforms: [linux/arm64/v8], to: [us-east],
-     trigger: {schedule: "0 * * * *"}, as: "eu/{repository}", deletes: true, bandwidth: 50MiB/s}
-`,
-  );
-  expect(config).toMatchObject({
-    peers: [{ name: 'us-east', url: new URL('https://mirror.example.com'), credentials: { type: 'identityToken' } }],
-  });
-  expect(config.replication).toEqual([
-    {
-      name: 'all',
-      repositories: ['docker.io/library/**'],
-      tags: ['*'],
-      platforms: [],
-      to: ['us-east'],
-      trigger: { type: 'event' },
-      as: '{repository}',
-      deletes: false,
-    },
-    {
-      name: 'some',
-      repositories: ['local/*'],
-      tags: ['v1.*'],
-      platforms: ['linux/arm64/v8'],
-      to: ['us-east'],
-      trigger: { type: 'schedule', schedule: '0 * * * *' },
-      as: 'eu/{repository}',
-      deletes: true,
-      bandwidthBytesPerSecond: 50 * 1024 ** 2,
-    },
-  ]);
 });
 
 test.each([
