@@ -11,6 +11,7 @@ export default defineConfig({
     maxWorkers: Math.max(2, availableParallelism() - 1),
     // The programs that tests start are compiled once.
     env: { NODE_COMPILE_CACHE: fileURLToPath(new URL('node_modules/.cache/node', import.meta.url)) },
+    setupFiles: ['test/support/fixed-seed.ts'],
     testTimeout: 20_000,
     hookTimeout: 20_000,
     projects: [

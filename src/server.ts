@@ -1,9 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Access } from './access/access.ts';
-import type { Config, UpstreamConfig } from './config/config.ts';
-import type { NotYetServed } from './config/not-yet-served.ts';
+import type { Config } from './config/config.ts';
 import { DiskStore } from './content/disk/disk-store.ts';
 import { DistributionApi } from './http/distribution-api.ts';
 import { createDistributionListener } from './http/distribution-listener.ts';
@@ -15,19 +13,16 @@ import { RegistryDoor } from './http/registry-door.ts';
 import { addressResolver } from './http/resolve-address.ts';
 import { createTokenListener, isTokenUrl } from './http/token-endpoint.ts';
 import { SqliteIndex } from './metadata/sqlite/sqlite-index.ts';
+import { openReplication } from './open-replication.ts';
+import { openUpstreams } from './open-upstreams.ts';
 import { EventOutlet } from './registry/events/event-outlet.ts';
 import { Registry } from './registry/registry.ts';
-import { UpstreamRules } from './registry/rules.ts';
 import type { SpaceLimits } from './registry/space/room.ts';
-import { Upstreams, UpstreamSite } from './registry/upstreams.ts';
 import { AuditFile } from './telemetry/audit-log.ts';
 import { createLogger, flushLogger, type Logger } from './telemetry/logger.ts';
 import { Metrics } from './telemetry/metrics.ts';
 import { describeError, Telemetry } from './telemetry/telemetry.ts';
-import { createUpstream } from './upstream/create-upstream.ts';
-import type { Upstream } from './upstream/upstream.ts';
 import { WebhookClient } from './upstream/webhook-client.ts';
-import { CodedError } from './util/coded-error.ts';
 import { VERSION } from './version.ts';
 
 const MIN_LOG_BYTES = 128 * 1024;
@@ -41,11 +36,9 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** Seams for tests and notes for the log. */
+/** Seams for tests. */
 export interface ServerOverrides {
   readonly logger?: Logger;
-  /** What was noticed about the configuration. */
-  readonly warnings?: readonly NotYetServed[];
 }
 
 /** What the doors are made of. */
@@ -66,7 +59,6 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
   const logger = overrides.logger ?? createLogger({ ...config.log, site: config.site });
   const metrics = new Metrics(config.site);
   const telemetry = new Telemetry(logger, metrics);
-  for (const { key, message } of overrides.warnings ?? []) logger.warn({ key }, message);
 
   await using opened = new AsyncDisposableStack();
   opened.defer(() => flushLogger(logger));
@@ -74,13 +66,14 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
   const index = opened.use(
     new SqliteIndex(join(config.storage.path, 'index.sqlite'), {
       onFlushError: (error) => logger.error(describeError(error), 'uses could not be written'),
+      site: config.site,
       logBytes: logBytesFor(config.storage.quotaBytes, (await store.space()).totalBytes),
     }),
   );
   const events = openEvents(config, { index, telemetry, opened });
   // Whatever comes from here on is told to webhooks.
   await events.start();
-  const upstreams = opened.use(await openUpstreams(config, telemetry));
+  const upstreams = await openUpstreams({ config, telemetry, opened });
   const registry = opened.use(
     new Registry({
       store,
@@ -103,6 +96,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
     }),
   );
   await registry.prepare();
+  const replication = await openReplication({ config, telemetry, index, registry, events, opened });
 
   let isDraining = false;
   const readiness = () => (isDraining ? 'shutting down' : undefined);
@@ -110,6 +104,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
   const operator = adminListener(metrics, readiness, {
     telemetry,
     operations: registry.operations,
+    replication: replication.operations,
     token: config.admin.token,
     temporaryFolder: tmpdir(),
   });
@@ -121,6 +116,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
   };
   for (const [door, address] of Object.entries(addresses)) logger.info({ door, address }, 'listening');
   registry.run();
+  replication.run();
 
   const running = opened.move();
   return {
@@ -152,7 +148,7 @@ async function openDistribution(
   );
   const file = config.access?.auditFile;
   const audit = file === undefined ? undefined : opened.use(new AuditFile({ file, site, telemetry }));
-  const api = new DistributionApi(registry);
+  const api = new DistributionApi(registry, site);
   const free = createDistributionListener(api, telemetry, new MirrorDoor(access), audit);
   const mirror = await openDoor(
     { section: 'server', ...config.server },
@@ -194,38 +190,4 @@ function limitsOf({ storage, upstreams }: Config): SpaceLimits {
     quotaBytes === undefined ? [] : [[name, quotaBytes] as const],
   );
   return { ...storage, quotaBytes: storage.quotaBytes, registryQuotas: new Map(quotas) };
-}
-
-async function openUpstreams(config: Config, telemetry: Telemetry): Promise<Upstreams> {
-  const sites = await Promise.all(
-    config.upstreams.map(async (upstream) => {
-      const client = await openUpstream(upstream, config, telemetry);
-      return new UpstreamSite(client, new UpstreamRules(upstream), upstream.offline);
-    }),
-  );
-  return new Upstreams(sites, config.upstreams.find((upstream) => upstream.isDefault)?.name, config.hosted);
-}
-
-async function openUpstream(upstream: UpstreamConfig, config: Config, telemetry: Telemetry): Promise<Upstream> {
-  const { caFile } = upstream;
-  const ca = caFile === undefined ? undefined : await readCa(caFile, upstream.name);
-  return createUpstream(
-    {
-      ...upstream,
-      ...(ca === undefined ? {} : { ca }),
-      manifestLimitBytes: config.pull.manifestLimitBytes,
-      userAgent: `entrepot/${VERSION}`,
-    },
-    telemetry,
-  );
-}
-
-async function readCa(file: string, upstream: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new CodedError('CA_UNREADABLE', `the CA file of ${upstream} cannot be read: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
 }

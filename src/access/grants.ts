@@ -24,7 +24,7 @@ export function grantScopes(
   for (const scope of scopes) {
     const repository = scope.kind === 'repository' ? by.resolve(scope.path) : undefined;
     if (scope.kind !== 'repository' || !repository) continue;
-    const wanted = [...scope.actions].map((action) => actionFor(action, repository));
+    const wanted = [...scope.actions].flatMap((action) => actionsFor(action, repository));
     const granted = wanted.filter((action) => by.policy.allows(principal, action, repository.name));
     if (granted.length === 0) continue;
     grants.set(repository.name, (grants.get(repository.name) ?? new Set()).union(new Set(granted)));
@@ -36,9 +36,13 @@ export function grantScopes(
   };
 }
 
-/** What Docker's word means for a repository: to write to an upstream's is to replicate. */
-function actionFor(action: ScopeAction, { isHosted }: ResolvedRepository): Action {
-  return isHosted || action === 'pull' ? action : 'replicate';
+/**
+ * What Docker's word means for a repository: to write to an upstream's is to replicate. To write to a hosted one may be
+ * either; who comes by a token and replicates there asks for it in no other words.
+ */
+function actionsFor(action: ScopeAction, { isHosted }: ResolvedRepository): readonly Action[] {
+  if (action === 'pull') return [action];
+  return isHosted ? [action, 'replicate'] : ['replicate'];
 }
 
 /** The scopes that a token covers, in Docker's words and by the client's names. */
@@ -52,7 +56,9 @@ export function grantedScopes(
     const repository = resolve(scope.path);
     if (!repository) return [];
     const granted = grants.find((grant) => grant.repository === repository.name)?.actions ?? [];
-    const words = [...scope.actions].filter((action) => granted.includes(actionFor(action, repository)));
+    const words = [...scope.actions].filter((word) =>
+      actionsFor(word, repository).some((action) => granted.includes(action)),
+    );
     return words.length === 0 ? [] : [`repository:${scope.path}:${words.join(',')}`];
   });
 }

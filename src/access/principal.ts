@@ -1,4 +1,7 @@
-/** What can be done to a repository. `replicate` is every kind of write to one that belongs to an upstream. */
+/**
+ * What can be done to a repository. `replicate` is every kind of write to one that belongs to an upstream, and every
+ * write to any that repeats what was done at another site.
+ */
 export type Action = 'pull' | 'push' | 'delete' | 'replicate';
 
 /** Who asks. */

@@ -12,6 +12,8 @@ import { addPins } from './commands/pins.ts';
 import { addPurge } from './commands/purge.ts';
 import { addRefresh } from './commands/refresh.ts';
 import { addReindex } from './commands/reindex.ts';
+import { addReplicate } from './commands/replicate.ts';
+import { addReplication } from './commands/replication.ts';
 import { addRetention } from './commands/retention.ts';
 import { addScrub } from './commands/scrub.ts';
 import { addStatus } from './commands/status.ts';
@@ -93,6 +95,8 @@ function addAdminCommands(program: Command, end: End): void {
   addScrub(program);
   addOffline(program);
   addBackup(program, end);
+  addReplicate(program, end);
+  addReplication(program, end);
 }
 
 function exitCodeFor(error: unknown): number {

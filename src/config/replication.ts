@@ -1,13 +1,13 @@
 import * as z from 'zod';
-import { compileTagFilter, TagPatternError } from '../oci/tag-filter.ts';
 import type { ReplicationRuleConfig, ReplicationTrigger } from './config.ts';
 import { repositoryGlobInFull } from './globs.ts';
 import { platform } from './images.ts';
 import { knownPeers } from './peers.ts';
-import { count, duration, flag, parsedText, percentage, quote, rate, refuse, text, wrongType } from './scalars.ts';
+import { count, duration, flag, parsedText, percentage, rate, refuse, text, wrongType } from './scalars.ts';
 import { faultOfSchedule } from './schedule.ts';
 import type { SectionReader } from './section-reader.ts';
 import { fieldOf, itemsOf, list, map } from './structures.ts';
+import { tagPattern } from './tag-patterns.ts';
 import { timeWindows } from './time-window.ts';
 
 const RULE_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9._-]{0,62})$/;
@@ -78,20 +78,6 @@ function ruleName() {
     (source) => (RULE_NAME.test(source) ? source : undefined),
     'a name; use letters, digits, dots, dashes and underscores',
   );
-}
-
-function tagPattern() {
-  return z.unknown().transform((value, ctx) => {
-    if (typeof value !== 'string') return refuse(ctx, wrongType(value, 'a pattern of tags; write for example "v1.*"'));
-    try {
-      compileTagFilter([value]);
-      return value;
-    } catch (error) {
-      if (!(error instanceof TagPatternError)) throw error;
-      const forms = 'write for example "v1.*", "semver:>=1.2 <2" or "regex:release-\\\\d+"';
-      return refuse(ctx, `${quote(value)} ${error.message}; ${forms}`);
-    }
-  });
 }
 
 function artifactType() {

@@ -3,6 +3,7 @@ import type { AuditEntry, AuditLog } from '../telemetry/audit-log.ts';
 import { AccessRefusal } from './access-refusal.ts';
 import type { Answer } from './answer.ts';
 import type { Visitor } from './door.ts';
+import { originSiteOf } from './replication-origin.ts';
 
 /** A request that was answered. */
 export interface AuditedRequest {
@@ -41,7 +42,9 @@ export function auditRequest(audit: AuditLog, request: AuditedRequest): void {
   }
   const required = visitor?.required;
   if (!visitor || !required || required.action === 'pull' || isStepOf(message, status)) return;
-  audit.record({ ...common, who: visitor.principal.name, ...required, outcome: outcomeOf(status) });
+  const origin = required.action === 'replicate' ? originSiteOf(message) : undefined;
+  const who = visitor.principal.name;
+  audit.record({ ...common, who, ...required, ...(origin !== undefined && { origin }), outcome: outcomeOf(status) });
 }
 
 /** A write that has changed no repository yet: an upload that was begun, continued or cancelled. */

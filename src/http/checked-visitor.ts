@@ -1,15 +1,15 @@
 import type { Action, Principal } from '../access/principal.ts';
 import type { TokenContent } from '../access/tokens.ts';
 import type { AccessRefusal } from './access-refusal.ts';
-import type { Visitor } from './door.ts';
+import type { OneOf, Visitor } from './door.ts';
 
 /** What a door knows of a visitor. */
 export interface CheckedVisitorOptions {
   readonly principal: Principal;
   readonly may: Visitor['may'];
   readonly isOpen: Visitor['isOpen'];
-  /** What to throw when they may not. */
-  readonly refuse: (action: Action, repository: string) => AccessRefusal;
+  /** What to throw when they may do none of these. */
+  readonly refuse: (actions: OneOf, repository: string) => AccessRefusal;
   readonly refusedLogin?: string;
 }
 
@@ -42,10 +42,12 @@ export class CheckedVisitor implements Visitor {
     return this.#options.isOpen(repository);
   }
 
-  require(action: Action, repository: string): void {
+  require(actions: Action | OneOf, repository: string): void {
+    const asked: OneOf = typeof actions === 'string' ? [actions] : actions;
+    const allowed = asked.find((action) => this.may(action, repository));
     // The first one is what the request is about.
-    this.#required ??= { action, repository };
-    if (!this.may(action, repository)) throw this.#options.refuse(action, repository);
+    this.#required ??= { action: allowed ?? asked[0], repository };
+    if (allowed === undefined) throw this.#options.refuse(asked, repository);
   }
 }
 

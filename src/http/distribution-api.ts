@@ -1,8 +1,10 @@
 import type { IncomingMessage } from 'node:http';
-import type { Action } from '../access/principal.ts';
 import type { Repository } from '../oci/repository.ts';
 import type { Registry } from '../registry/registry.ts';
+import { SITE_HEADER } from '../util/replication-header.ts';
+import { AccessRefusal } from './access-refusal.ts';
 import type { Answer } from './answer.ts';
+import { chooseActions } from './choose-actions.ts';
 import type { DistributionRequest, PathAddress } from './distribution-path.ts';
 import type { Visitor } from './door.ts';
 import { errorAnswer } from './error-answer.ts';
@@ -10,6 +12,7 @@ import { jsonAnswer } from './json-answer.ts';
 import { nextLink } from './list-page.ts';
 import { ManageApi } from './manage-api.ts';
 import { ReadApi } from './read-api.ts';
+import { isReplicated } from './replication-origin.ts';
 import type { Target } from './target.ts';
 import { UploadApi } from './upload-api.ts';
 
@@ -29,12 +32,15 @@ const CATALOG_LIMIT = 100;
 /** The `/v2/` API over a registry (distribution-spec, "Endpoints"): what to answer to a request. */
 export class DistributionApi {
   readonly #registry: Registry;
+  readonly #site: string;
   readonly #read: ReadApi;
   readonly #manage: ManageApi;
   readonly #uploads: UploadApi;
 
-  constructor(registry: Registry) {
+  /** @param site its name, which other sites are told */
+  constructor(registry: Registry, site: string) {
     this.#registry = registry;
+    this.#site = site;
     this.#read = new ReadApi(registry);
     this.#manage = new ManageApi(registry);
     this.#uploads = new UploadApi(registry);
@@ -47,11 +53,11 @@ export class DistributionApi {
     if (!methods.includes(message.method ?? '')) {
       return errorAnswer(405, 'UNSUPPORTED', `${message.method} is not possible here`, { Allow: methods.join(', ') });
     }
-    if (request.kind === 'ping') return jsonAnswer({});
+    if (request.kind === 'ping') return jsonAnswer({}, { [SITE_HEADER]: this.#site });
     if (request.kind === 'catalog') return this.#catalog(request, visitor);
     const repository = this.#registry.upstreams.resolve(request.address);
     if (!repository) return errorAnswer(400, 'NAME_INVALID', `"${request.address.path}" is not a repository name`);
-    visitor.require(this.#actionOf(request, message.method, repository), repository.name);
+    this.#requireAllowed(request, message, repository, visitor);
     this.#registry.upstreams.check(repository);
     return this.#answerIn(repository, request, message, visitor);
   }
@@ -61,12 +67,19 @@ export class DistributionApi {
     return this.#registry.upstreams.resolve(address);
   }
 
-  /** Nobody pushes what belongs to an upstream, but replicas of it may be brought from elsewhere. */
-  #actionOf({ kind }: ContentRequest, method: string | undefined, repository: Repository): Action {
-    const isUpload = kind === 'upload';
-    if (!isUpload && READ_METHODS.includes(method ?? '')) return 'pull';
-    if (!this.#registry.upstreams.isHosted(repository)) return 'replicate';
-    return method === 'DELETE' && !isUpload ? 'delete' : 'push';
+  #requireAllowed({ kind }: ContentRequest, message: IncomingMessage, repository: Repository, visitor: Visitor): void {
+    const { name, isAnonymous } = visitor.principal;
+    const actions = chooseActions({
+      kind,
+      method: message.method,
+      isHosted: this.#registry.upstreams.isHosted(repository),
+      isReplicated: isReplicated(message),
+      isAnonymous,
+    });
+    if (actions) return visitor.require(actions, repository.name);
+    throw new AccessRefusal('DENIED', `without a login nobody may replicate to "${repository.name}"`, {
+      refused: { who: name, action: 'replicate', repository: repository.name },
+    });
   }
 
   #answerIn(
@@ -81,10 +94,11 @@ export class DistributionApi {
     const target: Target = { repository, address, visitor, headers };
     if (request.kind === 'upload') return this.#uploads.answer(request, target, message);
     if (READ_METHODS.includes(message.method ?? '')) return this.#read.answer(request, target, message);
-    if (request.kind === 'manifest' && message.method === 'PUT') {
-      return this.#manage.putManifest(request, target, message);
-    }
-    return this.#manage.delete(request as RequestOf<'manifest' | 'blob'>, target);
+    if (request.kind === 'blob') return this.#manage.deleteBlob(request, target);
+    const manifest = request as RequestOf<'manifest'>;
+    return message.method === 'PUT'
+      ? this.#manage.putManifest(manifest, target, message)
+      : this.#manage.deleteManifest(manifest, target, message);
   }
 
   /** Docker's catalog of what is here and the visitor may pull: names in full, or within the namespace that is asked about. */

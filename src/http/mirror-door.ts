@@ -47,7 +47,7 @@ export class MirrorDoor implements Door {
       principal,
       may: (action, repository) => this.#access.policy.allows(principal, action, repository),
       isOpen: (repository) => this.#access.policy.allows(ANONYMOUS, 'pull', repository),
-      refuse: (action, repository) => refusal(principal, action, repository),
+      refuse: ([action], repository) => refusal(principal, action, repository),
       ...more,
     });
   }

@@ -8,7 +8,7 @@ import { parseAuthorization } from './authorization.ts';
 import { challengeFor, type ChallengeError, type ChallengeOptions } from './challenge.ts';
 import { CheckedVisitor, isGranted } from './checked-visitor.ts';
 import type { DistributionRequest } from './distribution-path.ts';
-import type { Door, Visitor } from './door.ts';
+import type { Door, OneOf, Visitor } from './door.ts';
 import { failedLogin } from './failed-login.ts';
 
 /** Makes the challenge to one request. */
@@ -48,7 +48,7 @@ export class RegistryDoor implements Door {
       principal,
       may: (action, repository) => this.#access.policy.allows(principal, action, repository),
       isOpen: (repository) => this.#isOpen(repository),
-      refuse: (action, repository) => denied(principal, action, repository),
+      refuse: ([action], repository) => denied(principal, action, repository),
     });
   }
 
@@ -66,7 +66,7 @@ export class RegistryDoor implements Door {
         (request.kind === 'catalog' || isGranted(content, action, repository)) &&
         policy.allows(principal, action, repository),
       isOpen: (repository) => this.#isOpen(repository),
-      refuse: (action, repository) => this.#refuseBearer(content, { action, repository }, challenge),
+      refuse: (actions, repository) => this.#refuseBearer(content, { actions, repository }, challenge),
     });
   }
 
@@ -76,13 +76,15 @@ export class RegistryDoor implements Door {
 
   #refuseBearer(
     { principal }: TokenContent,
-    { action, repository }: { action: Action; repository: string },
+    { actions, repository }: { actions: OneOf; repository: string },
     challenge: Challenge,
   ): AccessRefusal {
-    if (this.#access.policy.allows(principal, action, repository)) {
-      const message = `the token does not list ${action} of "${repository}"`;
+    const unlisted = actions.find((one) => this.#access.policy.allows(principal, one, repository));
+    if (unlisted !== undefined) {
+      const message = `the token does not list ${unlisted} of "${repository}"`;
       return unauthorized(message, challenge('insufficient_scope'));
     }
+    const [action] = actions;
     if (!principal.isAnonymous) return denied(principal, action, repository);
     return new AccessRefusal('UNAUTHORIZED', `without a login nobody may ${action} "${repository}"`, {
       challenge: challenge('insufficient_scope'),

@@ -1,5 +1,7 @@
 import type { Digest } from '../oci/digest.ts';
 import type { ManifestReference } from '../oci/manifest.ts';
+import type { HybridTime } from '../util/hybrid-clock.ts';
+import type { JobControlIndex, JobIndex, TagClockIndex } from './replication-index.ts';
 
 /** A manifest as the index knows it. */
 export interface ManifestRow {
@@ -48,7 +50,10 @@ interface ManifestIndex {
   putManifest(record: ManifestRecord): Promise<void>;
   /** The tag was confirmed, or moved, to a manifest of the repository. @throws MetadataError NO_MANIFEST if it is none */
   putTag(repository: string, tag: string, digest: Digest, atMs: number): Promise<void>;
-  /** The tag is gone; what it pointed at stays, as a root of its own. False if there was no such tag. */
+  /**
+   * An upstream has no such tag any more; what it pointed at stays, as a root of its own. That is no deletion of this site.
+   * False if there was no such tag.
+   */
   dropTag(repository: string, tag: string): Promise<boolean>;
   /** Names of the repository's tags in byte order. */
   listTags(repository: string): Promise<string[]>;
@@ -257,14 +262,41 @@ export interface RegistryEvent {
 /** Who causes a change, for the event log. */
 export interface Cause {
   readonly actor: string | undefined;
-  readonly origin?: RegistryEvent['origin'];
+  /** What arrives by replication. Of two changes of a tag the later one counts, whatever the order in which they arrive. */
+  readonly origin?: Origin;
+}
+
+/** The change of another site that is repeated here. */
+export interface Origin {
+  readonly site: string;
+  readonly sequence: number;
+  /** When the tag was changed there; absent: it counts as a change of now. */
+  readonly clock?: HybridTime;
+  /** What the tag pointed at before that site changed it, as often as it did so on its own. */
+  readonly base?: Digest;
+  /** Both sites have the tag from an upstream: that they saw it move at different times is no conflict. */
+  readonly isShared?: boolean;
+}
+
+/** A tag that did not move, because what it points at was set later than what arrived. */
+export interface KeptTag {
+  readonly tag: string;
+  /** What it points at; undefined: it was deleted later. */
+  readonly digest: Digest | undefined;
+}
+
+/** What became of a push. */
+export interface PushResult {
+  /** What of the required content is not there: then nothing was done. */
+  readonly missing: readonly Digest[];
+  readonly kept: readonly KeptTag[];
 }
 
 /** What went with a manifest that was deleted. */
 export interface ManifestDeletion {
   /** Tags that pointed at it, in byte order. */
   readonly tags: readonly string[];
-  /** The manifest, then those that went with it. */
+  /** The manifest, then those that went with it. None: it stays for a tag that was set later than the deletion that arrived. */
   readonly manifests: readonly Digest[];
   /** What no repository has any more. */
   readonly doomed: readonly DoomedContent[];
@@ -281,9 +313,9 @@ export interface BlobDeletion {
 interface PushIndex {
   /**
    * Like {@link ManifestIndex.putManifest}, if all of `required` is stored and belongs to the repository; what the record
-   * lists as a manifest must be one there. @returns what is missing: then nothing changed
+   * lists as a manifest must be one there. What arrives by replication and is here already is no event.
    */
-  pushManifest(record: ManifestRecord, required: readonly Digest[], cause: Cause): Promise<readonly Digest[]>;
+  pushManifest(record: ManifestRecord, required: readonly Digest[], cause: Cause): Promise<PushResult>;
   /** A blob's bytes are in the store now, by a push to this repository. A loose one counts as used at that time. */
   pushBlob(blob: { repository: string; digest: Digest; sizeBytes: number; atMs: number }, cause: Cause): Promise<void>;
   /**
@@ -294,11 +326,15 @@ interface PushIndex {
     blob: { repository: string; digest: Digest; from: string | undefined; atMs: number },
     cause: Cause,
   ): Promise<boolean>;
-  /** The tag goes; what it pointed at stays. False if there was none. */
-  deleteTag(repository: string, tag: string, cause: Cause): Promise<boolean>;
+  /**
+   * The tag goes; what it pointed at stays. `kept`: it was set later than the deletion that arrived. A deletion that arrives
+   * is remembered even where the tag is unknown.
+   */
+  deleteTag(repository: string, tag: string, cause: Cause): Promise<'deleted' | 'unknown' | 'kept'>;
   /**
    * A manifest leaves its repository with its tags, even if an index still lists it. With it go the manifests below it
    * (listed by it, or referrers) that have no tag and that nothing else there has; blobs stay, loose, as if used now.
+   * A deletion that arrives leaves tags that were set later: then the manifest stays.
    * @returns undefined if there was none
    */
   deleteManifest(repository: string, digest: Digest, cause: Cause): Promise<ManifestDeletion | undefined>;
@@ -354,4 +390,7 @@ export interface MetadataIndex
     PushIndex,
     PushedIndex,
     EventIndex,
+    TagClockIndex,
+    JobIndex,
+    JobControlIndex,
     AsyncDisposable {}

@@ -5,11 +5,12 @@ import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/repository.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
-import type { Purpose } from '../upstream/upstream.ts';
+import type { BlobSource, Purpose } from '../upstream/upstream.ts';
 import { CodedError } from '../util/coded-error.ts';
 import type { KeyedLock } from '../util/keyed-lock.ts';
 import { SingleFlight } from '../util/single-flight.ts';
 import type { Fills } from './fill/fills.ts';
+import type { TransferSource } from './fill/transfer.ts';
 import type { HotManifests } from './hot-manifests.ts';
 import { type BlobReading, MendedBlob } from './mended-blob.ts';
 import { NotFoundCache } from './not-found-cache.ts';
@@ -21,7 +22,7 @@ import type { WantedBlobs } from './pushing/wanted-blobs.ts';
 import { RegistryError, toRegistryError } from './registry-error.ts';
 import type { DiskBudget } from './space/disk-budget.ts';
 import { Reservation } from './space/reservation.ts';
-import { ageOf, StoredBlobs } from './stored-blobs.ts';
+import { ageOf, type StoredBlobs } from './stored-blobs.ts';
 import type { LostContent } from './upkeep/lost-content.ts';
 import type { Upstreams } from './upstreams.ts';
 
@@ -34,6 +35,7 @@ export interface BlobsOptions {
   /** Of hosted repositories: what clients were told to be there. */
   readonly wanted: WantedBlobs;
   readonly fills: Fills;
+  readonly stored: StoredBlobs;
   readonly lost: LostContent;
   readonly budget: DiskBudget;
   /** One at a time for each digest: storing it, and removing it. */
@@ -53,28 +55,35 @@ export class Blobs {
   constructor(options: BlobsOptions) {
     this.#options = options;
     this.#notFound = new NotFoundCache(options.notFoundForMs);
-    this.#stored = new StoredBlobs(options);
-    this.#hosted = new HostedBlobs({ ...options, stored: this.#stored });
+    this.#stored = options.stored;
+    this.#hosted = new HostedBlobs(options);
   }
 
   /**
-   * Opens a blob; what is not stored is fetched, once for all who ask.
+   * Opens a blob; what is not stored is fetched, once for all who ask: of a hosted repository from its siblings, if it has
+   * any.
    * @param positionBytes where the reader will begin, so that a fill asks for that part first
    */
   async open(repository: Repository, digest: Digest, positionBytes = 0): Promise<OpenBlob> {
     try {
-      if (this.#options.upstreams.isHosted(repository)) return await this.#hosted.open(repository, digest);
+      if (!this.#options.upstreams.sourceOf(repository)) return await this.#hosted.open(repository, digest);
       for (;;) {
         const blob =
           (await this.#openStored(repository, digest)) ?? (await this.#openFill(repository, digest, positionBytes));
         if (blob) return blob;
       }
     } catch (error) {
+      if (isNotFound(error) && this.#options.upstreams.isHosted(repository)) {
+        throw await this.#hosted.missing(repository, digest);
+      }
       throw this.#translated(error, repository, digest);
     }
   }
 
-  /** What is known of a blob, without fetching it. */
+  /**
+   * What is known of a blob, without fetching it. Of a hosted repository that is what is here: who asks mostly does so to
+   * find out what to push.
+   */
   async head(repository: Repository, digest: Digest): Promise<BlobInfo> {
     try {
       const { index, fills, upstreams } = this.#options;
@@ -107,12 +116,12 @@ export class Blobs {
 
   /** Fetches a blob that is not stored, for nobody in particular. Resolves when it is stored, with the bytes fetched. */
   async fetch(repository: Repository, digest: Digest, purpose: Purpose): Promise<number> {
-    const { index, fills, upstreams } = this.#options;
+    const { index, fills } = this.#options;
     for (;;) {
       const row = await index.findBlob(repository.name, digest);
       if (row.isStored || (await this.#adopt(digest))) return 0;
       await this.#requireRoom(repository, digest, row.sizeBytes);
-      const source = { repository, upstream: upstreams.get(repository.registry).upstream };
+      const source = this.#sourceOf(repository);
       const joined = await fills.join(digest, source, { sizeBytes: row.sizeBytes, positionBytes: 0, purpose });
       if (!joined) continue;
       await joined.reader[Symbol.asyncDispose]();
@@ -142,7 +151,7 @@ export class Blobs {
 
   /** Undefined when the fill ended before it could be joined. */
   async #openFill(repository: Repository, digest: Digest, positionBytes: number): Promise<OpenBlob | undefined> {
-    const { index, fills, upstreams } = this.#options;
+    const { index, fills } = this.#options;
     if (this.#notFound.has(repository.name, digest)) throw unknownBlob(repository, digest);
     const row = await index.findBlob(repository.name, digest);
     const running = fills.find(digest);
@@ -153,9 +162,8 @@ export class Blobs {
       const stored = await this.#openStored(repository, digest);
       if (stored) return stored;
     }
-    const source = { repository, upstream: upstreams.get(repository.registry).upstream };
     const wish = { sizeBytes: row.sizeBytes, positionBytes, purpose: 'miss' as const };
-    const joined = await fills.join(digest, source, wish);
+    const joined = await fills.join(digest, this.#sourceOf(repository), wish);
     if (!joined) return undefined;
     const { fill, reader, isShared } = joined;
     const isHit = fill.isVerified;
@@ -185,10 +193,10 @@ export class Blobs {
 
   /** Another source for a reader whose source failed it in the middle. */
   async #reopen(repository: Repository, digest: Digest, failure: unknown, positionBytes: number): Promise<BlobReading> {
-    const { index, fills, upstreams, lost } = this.#options;
+    const { index, fills, lost } = this.#options;
     if (failure instanceof ContentError) await lost.examine(digest, 'serving');
     const { sizeBytes } = await index.findBlob(repository.name, digest);
-    const source = { repository, upstream: upstreams.get(repository.registry).upstream };
+    const source = this.#sourceOf(repository);
     const wish = { sizeBytes, positionBytes, purpose: 'miss' as const };
     for (;;) {
       const row = await index.findBlob(repository.name, digest);
@@ -201,10 +209,10 @@ export class Blobs {
 
   /** Asks the upstream whether the blob is in that repository: what one may see, all may not. @returns its size */
   async #confirm(repository: Repository, digest: Digest): Promise<number | undefined> {
-    const { index, upstreams, budget, telemetry } = this.#options;
+    const { index, budget, telemetry } = this.#options;
     if (this.#notFound.has(repository.name, digest)) throw unknownBlob(repository, digest);
     return this.#confirmations.run(`${repository.name}@${digest}`, async () => {
-      const { upstream } = upstreams.get(repository.registry);
+      const { upstream } = this.#sourceOf(repository);
       const { sizeBytes } = await upstream.headBlob(repository.path, digest);
       // An index that refuses costs another question next time, not the client its answer.
       await index.linkBlob(repository.name, digest).catch((error: unknown) => telemetry.storeFailed({ digest, error }));
@@ -230,10 +238,21 @@ export class Blobs {
     });
   }
 
+  /** @throws RegistryError BLOB_UNKNOWN where nobody else can have it */
+  #sourceOf(repository: Repository): TransferSource {
+    const upstream: BlobSource | undefined = this.#options.upstreams.sourceOf(repository);
+    if (!upstream) throw new RegistryError('BLOB_UNKNOWN', `${repository.name} has no blobs but those that are here`);
+    return { repository, upstream };
+  }
+
   #translated(error: unknown, repository: Repository, digest: Digest): unknown {
-    if (error instanceof UpstreamError && error.code === 'NOT_FOUND') this.#notFound.add(repository.name, digest);
+    if (isNotFound(error)) this.#notFound.add(repository.name, digest);
     return toRegistryError(error, 'BLOB_UNKNOWN');
   }
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof UpstreamError && error.code === 'NOT_FOUND';
 }
 
 /** Whatever is wrong with it will show when it is stored. */

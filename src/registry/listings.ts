@@ -8,7 +8,7 @@ import { isTag } from '../oci/reference.ts';
 import type { Repository } from '../oci/repository.ts';
 import { describeError, type Telemetry } from '../telemetry/telemetry.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
-import type { Purpose } from '../upstream/upstream.ts';
+import type { CallOptions } from '../upstream/upstream.ts';
 import { SingleFlight } from '../util/single-flight.ts';
 import { judgeAge } from './freshness.ts';
 import type { Manifests } from './manifests.ts';
@@ -151,11 +151,7 @@ export class Listings {
     }
   }
 
-  async #fetchReferrers(
-    repository: Repository,
-    subject: Digest,
-    options: { purpose: Purpose },
-  ): Promise<ReferrerDescriptor[]> {
+  async #fetchReferrers(repository: Repository, subject: Digest, options: CallOptions): Promise<ReferrerDescriptor[]> {
     const { upstream } = this.#options.upstreams.get(repository.registry);
     let body: Uint8Array | undefined;
     try {
@@ -196,7 +192,7 @@ export class Listings {
   async #cached<Entry>(
     repository: Repository,
     { key, about }: { key: string; about?: Digest },
-    fetch: (options: { purpose: Purpose }) => Promise<readonly Entry[]>,
+    fetch: (options: CallOptions) => Promise<readonly Entry[]>,
   ): Promise<Listing<Entry>> {
     const { index, upstreams, telemetry } = this.#options;
     const { isOffline, rules } = upstreams.get(repository.registry);
@@ -208,7 +204,9 @@ export class Listings {
     if (cached && age === 'fresh') return { entries: cached, outcome: 'hit', ageMs };
     if (cached && isOffline) return { entries: cached, outcome: 'stale', ageMs };
     const fetching = this.#fetches.run(`${repository.name} ${key}`, async () => {
-      const entries = await fetch({ purpose: cached ? 'revalidation' : 'miss' });
+      const entries = await fetch(
+        row ? { purpose: 'revalidation', validatedAtMs: row.validatedAtMs } : { purpose: 'miss' },
+      );
       await this.#keep({ repository: repository.name, key, ...(about && { about }) }, entries);
       return entries;
     }) as Promise<readonly Entry[]>;

@@ -45,6 +45,17 @@ export class ManifestShelf {
     this.#options = options;
   }
 
+  /** What the repository has in the store under that name, its bytes looked at. */
+  async find({ name }: Repository, reference: Reference): Promise<ManifestAnswer | undefined> {
+    const { index } = this.#options;
+    if (reference.kind === 'digest') {
+      const row = await index.findManifest(name, reference.digest);
+      return row && this.answer(row, 'hit', row.storedAtMs, 'whole');
+    }
+    const row = await index.findTag(name, reference.tag);
+    return row && this.answer(row, 'hit', row.validatedAtMs, 'whole');
+  }
+
   /** An answer from the store; undefined when its bytes are not what they should be, which the index then learns. */
   async answer(
     row: ManifestRow,
@@ -69,20 +80,30 @@ export class ManifestShelf {
     return { digest, mediaType, sizeBytes, outcome, ageMs: Math.max(0, Date.now() - sinceMs), bytes };
   }
 
-  /** Fetches a manifest and keeps it, once for all who ask meanwhile. @throws UpstreamError */
-  fetch(repository: Repository, reference: Reference, purpose: Purpose = 'miss'): Promise<ManifestAnswer> {
+  /**
+   * Fetches a manifest and keeps it, once for all who ask meanwhile.
+   * @param validatedAtMs of a tag that is here: when the upstream last said where it points
+   * @throws UpstreamError
+   */
+  fetch(
+    repository: Repository,
+    reference: Reference,
+    purpose: Purpose = 'miss',
+    validatedAtMs?: number,
+  ): Promise<ManifestAnswer> {
     // What clients wait for may be sent where the same for another purpose is held back.
     const kind = purpose === 'miss' ? 'miss' : 'other';
     return this.#fetches.run(`${repository.name}@${referenceText(reference)} ${kind}`, async () => {
       const { upstream } = this.#options.upstreams.get(repository.registry);
-      const fetched = await upstream.getManifest(repository.path, reference, { purpose });
+      const options = { purpose, ...(validatedAtMs !== undefined && { validatedAtMs }) };
+      const fetched = await upstream.getManifest(repository.path, reference, options);
       const isStored = await this.#keep(repository, reference, fetched, purpose);
       return {
         digest: fetched.digest,
         mediaType: fetched.mediaType,
         sizeBytes: fetched.bytes.length,
         outcome: isStored ? 'miss' : 'bypass',
-        ageMs: 0,
+        ageMs: ageOf(reference, fetched),
         bytes: fetched.bytes,
       };
     });
@@ -115,7 +136,9 @@ export class ManifestShelf {
     const { budget, telemetry, seen } = this.#options;
     const { digest, mediaType, bytes } = fetched;
     const manifest = parseManifest(bytes, mediaType);
-    if (reference.kind === 'tag') seen.add(repository.name, reference.tag, digest);
+    if (reference.kind === 'tag') {
+      seen.add(repository.name, reference.tag, digest, Date.now() - ageOf(reference, fetched));
+    }
     let isStored = false;
     const asking = budget.reserve(repository.registry, bytes.length);
     const reservation = await inTime(asking, (late) => late instanceof Reservation && late.release());
@@ -141,10 +164,12 @@ export class ManifestShelf {
   async #store(
     repository: Repository,
     reference: Reference,
-    { digest, mediaType, bytes }: FetchedManifest,
+    fetched: FetchedManifest,
     { artifactType, references }: ParsedManifest,
   ): Promise<void> {
     const { store, hot, index, locks, lost } = this.#options;
+    const { digest, mediaType, bytes } = fetched;
+    const ageMs = ageOf(reference, fetched);
     await locks.run(digest, async () => {
       await store.put(digest, bytes);
       await index.putManifest({
@@ -157,6 +182,10 @@ export class ManifestShelf {
         tags: reference.kind === 'tag' ? [reference.tag] : [],
         atMs: Date.now(),
       });
+      // What another site was told a while ago is no fresher here than there.
+      if (reference.kind === 'tag' && ageMs > 0) {
+        await index.putTag(repository.name, reference.tag, digest, Date.now() - ageMs);
+      }
     });
     lost.stored(digest, repository.name);
     await this.#putSeenTags(repository, digest);
@@ -171,4 +200,9 @@ export class ManifestShelf {
       if (!row || row.validatedAtMs < atMs) await index.putTag(repository.name, tag, digest, atMs);
     }
   }
+}
+
+/** How long ago the upstream said where the tag points; a digest never points elsewhere. */
+function ageOf({ kind }: Reference, { ageMs = 0 }: FetchedManifest): number {
+  return kind === 'tag' ? ageMs : 0;
 }

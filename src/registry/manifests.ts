@@ -5,7 +5,7 @@ import { referenceText, type Reference } from '../oci/reference.ts';
 import type { Repository } from '../oci/repository.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
-import type { Purpose } from '../upstream/upstream.ts';
+import type { ManifestHead, Purpose } from '../upstream/upstream.ts';
 import { SingleFlight } from '../util/single-flight.ts';
 import { type Freshness, judgeAge } from './freshness.ts';
 import { headAnswer, type ManifestAnswer, type ManifestDepth } from './manifest-answer.ts';
@@ -13,7 +13,8 @@ import type { ManifestShelf } from './manifest-shelf.ts';
 import { NotFoundCache } from './not-found-cache.ts';
 import type { Outcome } from './outcome.ts';
 import { Patience } from './patience.ts';
-import { HostedManifests } from './pushing/hosted-manifests.ts';
+import type { EarlyManifests } from './pushing/early-manifests.ts';
+import { type ContentBringer, HostedManifests } from './pushing/hosted-manifests.ts';
 import { RegistryError, toRegistryError } from './registry-error.ts';
 import type { TagRules } from './rules.ts';
 import type { SeenTags } from './seen-tags.ts';
@@ -23,6 +24,7 @@ export interface ManifestsOptions {
   readonly index: MetadataIndex;
   readonly upstreams: Upstreams;
   readonly shelf: ManifestShelf;
+  readonly early: EarlyManifests;
   readonly seen: SeenTags;
   readonly telemetry: Telemetry;
   readonly notFoundForMs: number;
@@ -70,9 +72,9 @@ export class Manifests {
   }
 
   /** Whether it is here, whatever an upstream has: for who brings it otherwise. @throws RegistryError MANIFEST_UNKNOWN also */
-  async headStored(repository: Repository, reference: Reference): Promise<ManifestAnswer> {
+  async headStored(repository: Repository, reference: Reference, by: ContentBringer): Promise<ManifestAnswer> {
     try {
-      return await this.#hosted.get(repository, reference, 'head');
+      return await this.#hosted.headStored(repository, reference, by);
     } catch (error) {
       throw this.#translated(error, repository, reference);
     }
@@ -214,19 +216,21 @@ export class Manifests {
     const { upstreams, shelf, seen } = this.#options;
     const { upstream } = upstreams.get(repository.registry);
     const signal = AbortSignal.timeout(limitMs);
-    const head = await upstream.headManifest(repository.path, { kind: 'tag', tag }, { signal, purpose });
-    if (head.digest === undefined) return shelf.fetch(repository, { kind: 'tag', tag }, purpose);
-    seen.add(repository.name, tag, head.digest);
+    const { validatedAtMs } = row;
+    const options = { signal, purpose, validatedAtMs };
+    const head = await upstream.headManifest(repository.path, { kind: 'tag', tag }, options);
+    if (head.digest === undefined) return shelf.fetch(repository, { kind: 'tag', tag }, purpose, validatedAtMs);
+    const atMs = toldAtMs(head);
+    seen.add(repository.name, tag, head.digest, atMs);
     if (head.digest === row.digest) {
-      const now = Date.now();
-      await this.#confirmTag(repository, tag, row.digest, now);
-      const answer = await shelf.answer(row, 'revalidated', now, depth);
+      await this.#confirmTag(repository, tag, row.digest, atMs);
+      const answer = await shelf.answer(row, 'revalidated', atMs, depth);
       if (answer) return answer;
     }
-    const known = await this.#moveToKnown(repository, tag, head.digest, depth);
+    const known = await this.#moveToKnown(repository, tag, { digest: head.digest, atMs }, depth);
     if (known) return known;
     const told = depth === 'head' ? headAnswer(head) : undefined;
-    if (told) seen.tell(repository.name, tag, told);
+    if (told) seen.tell(repository.name, tag, told, atMs);
     return told ?? this.#fetchTarget(repository, tag, head.digest, purpose);
   }
 
@@ -255,14 +259,14 @@ export class Manifests {
   async #moveToKnown(
     repository: Repository,
     tag: string,
-    digest: Digest,
+    { digest, atMs }: { digest: Digest; atMs: number },
     depth: ManifestDepth,
   ): Promise<ManifestAnswer | undefined> {
     const { index, shelf } = this.#options;
     const row = await index.findManifest(repository.name, digest);
     if (!row) return undefined;
-    await this.#confirmTag(repository, tag, digest, Date.now());
-    return shelf.answer(row, 'revalidated', Date.now(), depth);
+    await this.#confirmTag(repository, tag, digest, atMs);
+    return shelf.answer(row, 'revalidated', atMs, depth);
   }
 
   /** The answer to a HEAD for what is not here, without fetching it; undefined when the upstream tells too little. */
@@ -272,10 +276,11 @@ export class Manifests {
     const head = await upstream.headManifest(repository.path, reference);
     const answer = headAnswer(reference.kind === 'digest' ? { ...head, digest: reference.digest } : head);
     if (!answer || reference.kind === 'digest') return answer;
-    seen.add(repository.name, reference.tag, answer.digest);
-    const known = await this.#moveToKnown(repository, reference.tag, answer.digest, 'head');
+    const atMs = toldAtMs(head);
+    seen.add(repository.name, reference.tag, answer.digest, atMs);
+    const known = await this.#moveToKnown(repository, reference.tag, { digest: answer.digest, atMs }, 'head');
     if (known) return { ...known, outcome: 'miss' };
-    seen.tell(repository.name, reference.tag, answer);
+    seen.tell(repository.name, reference.tag, answer, atMs);
     return answer;
   }
 
@@ -290,6 +295,11 @@ export class Manifests {
     }
     return toRegistryError(error, 'MANIFEST_UNKNOWN');
   }
+}
+
+/** When the upstream said where a tag points: another site may repeat what it was told a while ago. */
+function toldAtMs({ ageMs = 0 }: ManifestHead): number {
+  return Date.now() - ageMs;
 }
 
 function isNotFound(error: unknown): boolean {

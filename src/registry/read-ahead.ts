@@ -33,7 +33,7 @@ export class ReadAhead {
       void this.#limit(async () => {
         try {
           // A download that a client may join must not begin only to be refused.
-          if (!this.#upstreams.get(repository.registry).upstream.mayAsk('readAhead')) return;
+          if (!this.#upstreams.sourceOf(repository)?.mayAsk('readAhead')) return;
           await this.#blobs.fetch(repository, digest, 'readAhead');
         } catch (error) {
           // The client that wants it will ask for it, and be told what is wrong.

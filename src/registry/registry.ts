@@ -7,6 +7,7 @@ import type { EventOutlet } from './events/event-outlet.ts';
 import { Fills } from './fill/fills.ts';
 import { HotManifests } from './hot-manifests.ts';
 import { Listings } from './listings.ts';
+import { LocalContent } from './local-content.ts';
 import { ManifestShelf } from './manifest-shelf.ts';
 import { Manifests } from './manifests.ts';
 import type { Operations } from './operations/operations.ts';
@@ -15,6 +16,7 @@ import { Purging } from './operations/purging.ts';
 import { Refreshing } from './operations/refreshing.ts';
 import { RegistryOperations } from './operations/registry-operations.ts';
 import { Status } from './operations/status.ts';
+import { EarlyManifests } from './pushing/early-manifests.ts';
 import { HostedRules, type HostedRuleOptions } from './pushing/hosted-rules.ts';
 import { Pushes } from './pushing/pushes.ts';
 import { RetentionSchedule } from './pushing/retention-schedule.ts';
@@ -24,6 +26,8 @@ import { ReadAhead } from './read-ahead.ts';
 import { SeenTags } from './seen-tags.ts';
 import type { SpaceLimits } from './space/room.ts';
 import { createSpace, type Space } from './space/space.ts';
+import { StoredBlobs } from './stored-blobs.ts';
+import { StoredContent } from './stored-content.ts';
 import { StoredReferrers } from './stored-referrers.ts';
 import { Garbage } from './upkeep/garbage.ts';
 import { Healing } from './upkeep/healing.ts';
@@ -76,8 +80,12 @@ export class Registry implements AsyncDisposable {
   readonly manifests: Manifests;
   readonly blobs: Blobs;
   readonly listings: Listings;
+  /** What is in the store, for who wants no more than that. */
+  readonly stored: StoredContent;
   readonly pushes: Pushes;
   readonly operations: Operations;
+  /** What is stored here, for those who pass it on. */
+  readonly local: LocalContent;
   readonly #telemetry: Telemetry;
   readonly #warmPlans: readonly WarmPlan[];
   readonly #readAhead: ReadAhead;
@@ -118,8 +126,14 @@ export class Registry implements AsyncDisposable {
       connections: options.fillConnections,
       maxExtraConnections: options.maxExtraConnections,
     });
-    this.blobs = new Blobs({ ...shared, upstreams, rules, hot, wanted, lost, fills: this.#fills, notFoundForMs });
+    const fills = this.#fills;
+    const storedBlobs = new StoredBlobs({ store, index, lost });
+    const blobs = { ...shared, upstreams, rules, hot, wanted, lost, stored: storedBlobs, fills, notFoundForMs };
+    this.blobs = new Blobs(blobs);
     this.#readAhead = new ReadAhead(this.blobs, upstreams, telemetry);
+    const onFetched: ReadAhead['add'] = (repository, manifest) => {
+      if (options.readAhead) this.#readAhead.add(repository, manifest);
+    };
     const seen = new SeenTags();
     const shelf = new ManifestShelf({
       ...shared,
@@ -127,13 +141,29 @@ export class Registry implements AsyncDisposable {
       lost,
       seen,
       hot,
-      onFetched: (repository, manifest) => {
-        if (options.readAhead) this.#readAhead.add(repository, manifest);
-      },
+      onFetched,
     });
-    this.manifests = new Manifests({ index, upstreams, telemetry, notFoundForMs, seen, shelf });
-    const stored = new StoredReferrers({ index, hot });
-    this.listings = new Listings({ index, upstreams, manifests: this.manifests, stored, telemetry });
+    const early = new EarlyManifests({
+      index,
+      upstreams,
+      telemetry,
+      put: (push) => this.pushes.manifests.put(push),
+      onFetched,
+    });
+    this.manifests = new Manifests({ index, upstreams, telemetry, notFoundForMs, seen, shelf, early });
+    this.local = new LocalContent({
+      index,
+      upstreams,
+      rules,
+      lost,
+      shelf,
+      manifests: this.manifests,
+      blobs: this.blobs,
+      stored: storedBlobs,
+    });
+    const referrers = new StoredReferrers({ index, hot });
+    this.stored = new StoredContent({ index, shelf, blobs: storedBlobs, referrers });
+    this.listings = new Listings({ index, upstreams, manifests: this.manifests, stored: referrers, telemetry });
     this.pushes = new Pushes({
       ...shared,
       upstreams,
@@ -148,7 +178,7 @@ export class Registry implements AsyncDisposable {
       manifestLimitBytes: options.manifestLimitBytes,
     });
     this.#reconciliation = new Reconciliation({ ...shared, upstreams, removal, blobs: this.blobs });
-    const healing = new Healing({ index, upstreams, telemetry, shelf, blobs: this.blobs });
+    const healing = new Healing({ index, upstreams, telemetry, shelf, early, blobs: this.blobs });
     this.#scrub = new Scrub({ index, lost, healing, telemetry, ...options.scrub });
     const { uploads, deletion } = this.pushes;
     const garbage = new Garbage({ store, index, budget, removal, pins, uploads, wanted });

@@ -19,14 +19,14 @@ export class SeenTags {
     ttl: REMEMBER_MS,
   });
 
-  /** The tag points at the digest, and at no other any more. */
-  add(repository: string, tag: string, digest: Digest): void {
+  /** The tag points at the digest, and at no other any more. @param atMs when the upstream said so */
+  add(repository: string, tag: string, digest: Digest, atMs = Date.now()): void {
     const before = this.#digests.get(`${repository}:${tag}`);
     if (before !== undefined && before !== digest) this.#tags.get(`${repository}@${before}`)?.delete(tag);
     this.#digests.set(`${repository}:${tag}`, digest);
     const key = `${repository}@${digest}`;
     const tags = this.#tags.get(key) ?? new Map<string, number>();
-    this.#tags.set(key, tags.set(tag, Date.now()));
+    this.#tags.set(key, tags.set(tag, atMs));
   }
 
   /** The tag was deleted: whatever was told of it before counts no more. */
@@ -38,9 +38,9 @@ export class SeenTags {
     this.#answers.delete(key);
   }
 
-  /** What was answered to a HEAD for the tag. */
-  tell(repository: string, tag: string, answer: ManifestAnswer): void {
-    this.#answers.set(`${repository}:${tag}`, { answer, atMs: Date.now() });
+  /** What was answered to a HEAD for the tag. @param atMs when the upstream said so */
+  tell(repository: string, tag: string, answer: ManifestAnswer, atMs = Date.now()): void {
+    this.#answers.set(`${repository}:${tag}`, { answer, atMs });
   }
 
   /** What was answered to a HEAD for the tag less than so long ago. */

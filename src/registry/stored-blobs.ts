@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { ContentError } from '../content/content-error.ts';
 import type { ContentFile, ContentStore } from '../content/content-store.ts';
 import type { BlobRow, MetadataIndex } from '../metadata/metadata-index.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -62,6 +63,14 @@ export class StoredBlobs {
       if ((await this.#options.lost.examine(digest, 'serving')) === 'intact') throw error;
       return undefined;
     }
+  }
+
+  /** The file anew, after it failed its reader: it may have been stored again. Undefined when it is not there any more. */
+  async reopen(repository: Repository, digest: Digest, failure: unknown): Promise<ContentFile | undefined> {
+    const { index, lost } = this.#options;
+    if (failure instanceof ContentError) await lost.examine(digest, 'serving');
+    const row = await index.findBlob(repository.name, digest);
+    return row.isStored ? this.openFile(digest, row) : undefined;
   }
 
   /** A file that somebody wrote to after it was stored is hashed before it is served: once, for it may be a restored backup. */

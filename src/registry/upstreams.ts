@@ -5,7 +5,11 @@ import {
   makeRepository,
   type Repository,
 } from '../oci/repository.ts';
-import type { Upstream } from '../upstream/upstream.ts';
+import { SiblingFirst } from '../upstream/sibling-first.ts';
+import type { SiblingSource } from '../upstream/sibling-source.ts';
+import type { Siblings } from '../upstream/siblings.ts';
+import type { BlobSource, Upstream } from '../upstream/upstream.ts';
+import type { HostedSources } from './hosted-sources.ts';
 import { offlineUpstream } from './offline-upstream.ts';
 import { RegistryError } from './registry-error.ts';
 import type { UpstreamRules } from './rules.ts';
@@ -15,13 +19,15 @@ export class UpstreamSite {
   readonly rules: UpstreamRules;
   readonly #online: Upstream;
   readonly #offline: Upstream;
-  /** Nothing is asked of it, and whatever is cached is served however old it is. */
+  /** Nothing is asked of it, and whatever is cached is served however old it is. Its siblings may be asked still. */
   isOffline: boolean;
 
-  constructor(upstream: Upstream, rules: UpstreamRules, isOffline: boolean) {
+  /** @param siblings other sites that are asked beside it */
+  constructor(upstream: Upstream, rules: UpstreamRules, isOffline: boolean, siblings?: Siblings) {
+    const offline = offlineUpstream(upstream);
     this.rules = rules;
-    this.#online = upstream;
-    this.#offline = offlineUpstream(upstream);
+    this.#online = siblings ? new SiblingFirst(upstream, siblings) : upstream;
+    this.#offline = siblings ? new SiblingFirst(offline, siblings) : offline;
     this.isOffline = isOffline;
   }
 
@@ -29,6 +35,9 @@ export class UpstreamSite {
     return this.isOffline ? this.#offline : this.#online;
   }
 }
+
+/** Where content that is not here may be had. */
+export type ContentSource = BlobSource & Pick<Upstream, 'mayAsk'>;
 
 /** How a request names a repository. */
 export interface Address {
@@ -43,12 +52,19 @@ export class Upstreams implements AsyncDisposable {
   readonly #sites: ReadonlyMap<string, UpstreamSite>;
   readonly #defaultName: string | undefined;
   readonly #hosted: ReadonlySet<string>;
+  readonly #hostedSources: HostedSources | undefined;
 
-  /** @param hosted namespaces of repositories that have no upstream */
-  constructor(sites: Iterable<UpstreamSite>, defaultName: string | undefined, hosted: readonly string[] = []) {
+  /** @param hosted namespaces of repositories that have no upstream @param hostedSources who else may have their content */
+  constructor(
+    sites: Iterable<UpstreamSite>,
+    defaultName: string | undefined,
+    hosted: readonly string[] = [],
+    hostedSources?: HostedSources,
+  ) {
     this.#sites = new Map([...sites].map((site) => [site.upstream.name, site]));
     this.#defaultName = defaultName;
     this.#hosted = new Set(hosted);
+    this.#hostedSources = hostedSources;
   }
 
   /** @throws RegistryError NAME_UNKNOWN for a registry that is not configured */
@@ -77,6 +93,19 @@ export class Upstreams implements AsyncDisposable {
   /** Is it pushed here, so that no upstream has it? */
   isHosted({ registry }: Pick<Repository, 'registry'>): boolean {
     return this.#hosted.has(registry);
+  }
+
+  /** The other sites that may have what is pushed to it; undefined if it is not hosted, or there are none. */
+  siblingsOf(repository: Repository): SiblingSource | undefined {
+    return this.isHosted(repository) ? this.#hostedSources?.of(repository) : undefined;
+  }
+
+  /**
+   * Who may have what is not here; undefined: nobody.
+   * @throws RegistryError NAME_UNKNOWN
+   */
+  sourceOf(repository: Repository): ContentSource | undefined {
+    return this.isHosted(repository) ? this.siblingsOf(repository) : this.get(repository.registry).upstream;
   }
 
   /** Is this the name of a configured registry? */
@@ -123,6 +152,16 @@ export class Upstreams implements AsyncDisposable {
     return slash > 0 && this.#sites.has(registry) && isRepositoryPath(path)
       ? makeRepository(registry, path)
       : undefined;
+  }
+
+  /** The repository of a name in full, if somebody may have what is not here of it. */
+  sourcedRepository(name: string): Repository | undefined {
+    const proxied = this.repositoryNamed(name);
+    const slash = name.indexOf('/');
+    const [registry, path] = [name.slice(0, slash), name.slice(slash + 1)];
+    if (proxied || slash <= 0 || !this.isHosted({ registry }) || !isRepositoryPath(path)) return proxied;
+    const hosted = makeRepository(registry, path);
+    return this.siblingsOf(hosted) && hosted;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

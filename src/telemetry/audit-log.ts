@@ -12,6 +12,8 @@ export interface AuditEntry {
   /** The tag or digest that was asked for. */
   readonly reference?: string | undefined;
   readonly digest?: string | undefined;
+  /** The site where it was done first, of what a site repeats. */
+  readonly origin?: string | undefined;
   /** The client's address. */
   readonly address: string | undefined;
   readonly requestId: string;

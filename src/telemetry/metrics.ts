@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { ReplicationMetrics } from './replication-metrics.ts';
 
 const SECONDS_FAST = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const SECONDS_SLOW = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600];
@@ -144,6 +145,12 @@ export class Metrics {
     labelNames: ['upstream'] as const,
     registers: [this.registry],
   });
+  readonly siblingDistrusts = new Counter({
+    name: 'entrepot_sibling_distrusts_total',
+    help: 'Blobs that came from a sibling, at least in part, and were not what their digest or descriptor says',
+    labelNames: ['sibling'] as const,
+    registers: [this.registry],
+  });
   readonly warmed = new Counter({
     name: 'entrepot_warmed_images_total',
     help: 'Images fetched ahead of time, by result (fresh, failed)',
@@ -184,6 +191,8 @@ export class Metrics {
     labelNames: ['cause'] as const,
     registers: [this.registry],
   });
+  readonly replication = new ReplicationMetrics(this.registry);
+
   constructor(site: string) {
     this.registry.setDefaultLabels({ site });
     // Brings event loop lag, heap, resident memory, file descriptors and garbage collection.

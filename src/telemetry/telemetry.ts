@@ -1,8 +1,14 @@
+import { IntakeTelemetry } from './intake-telemetry.ts';
+import { describeError } from './describe-error.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
+import { PeerTelemetry } from './peer-telemetry.ts';
+import { ReplicationTelemetry } from './replication-telemetry.ts';
 
-/** What kind of thing an upstream was asked for. */
-export type UpstreamRequestKind = 'ping' | 'manifest' | 'blob' | 'tags' | 'referrers' | 'token';
+export { describeError } from './describe-error.ts';
+
+/** What kind of thing an upstream or a peer was asked for. */
+export type UpstreamRequestKind = 'ping' | 'manifest' | 'blob' | 'upload' | 'tags' | 'referrers' | 'token';
 
 /** Why content is not kept: the quota, its upstream's own quota, the free space of the disk, or a disk that refuses. */
 export type BypassReason = 'quota' | 'upstream-quota' | 'disk' | 'store';
@@ -60,10 +66,19 @@ const SERVED_FROM_STORE = new Set(['hit', 'stale', 'updating']);
 export class Telemetry {
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** What other sites send. */
+  readonly intake: IntakeTelemetry;
+  /** What other sites are sent. */
+  readonly peers: PeerTelemetry;
+
+  readonly replication: ReplicationTelemetry;
 
   constructor(log: Logger, metrics: Metrics) {
     this.log = log;
     this.metrics = metrics;
+    this.replication = new ReplicationTelemetry(log, metrics.replication);
+    this.intake = new IntakeTelemetry(log, metrics.registry);
+    this.peers = new PeerTelemetry(log, metrics.registry);
   }
 
   /** A request was answered, or its connection broke. */
@@ -131,6 +146,12 @@ export class Telemetry {
   /** Stored credentials were refused, and the request was tried without them. */
   credentialsRefused(event: { upstream: string; repository: string; reason: string }): void {
     this.log.warn(event, 'upstream refused the configured credentials');
+  }
+
+  /** Content that came from a sibling, at least in part, was not what its digest says: it is passed over for that. */
+  siblingDistrusted(event: { sibling: string; repository: string; digest: string }): void {
+    this.metrics.siblingDistrusts.inc({ sibling: event.sibling });
+    this.log.warn(event, 'wrong content from a sibling: it is not asked for that for a while');
   }
 
   fillStarted(): void {
@@ -293,14 +314,23 @@ export class Telemetry {
     tags: readonly string[];
     sizeBytes: number;
     actor: string | undefined;
+    /** The site that it comes from, of a replica. */
+    origin: string | undefined;
+    /** Tags that stayed, for they were changed later. */
+    keptTags: readonly string[] | undefined;
   }): void {
     this.metrics.pushes.inc({ kind: 'manifest', result: 'stored' });
     this.metrics.pushedBytes.inc(event.sizeBytes);
     this.log.info(event, 'manifest pushed');
   }
 
-  /** A client deleted a tag, a manifest or a blob. */
-  contentDeleted(event: { repository: string; reference: string; actor: string | undefined }): void {
+  /** A client deleted a tag, a manifest or a blob. @param event.origin the site that it was deleted at first */
+  contentDeleted(event: {
+    repository: string;
+    reference: string;
+    actor: string | undefined;
+    origin: string | undefined;
+  }): void {
     this.metrics.deletions.inc({ cause: 'client' });
     this.log.info(event, 'content deleted');
   }
@@ -316,11 +346,4 @@ export class Telemetry {
     const { error, ...rest } = event;
     this.log.warn({ ...rest, ...describeError(error) }, 'upstream failed: served from cache');
   }
-}
-
-/** An error for a log line: its code and message, not its stack, which belongs to bugs only. */
-export function describeError(error: unknown): { code: string | undefined; error: string } {
-  if (!(error instanceof Error)) return { code: undefined, error: String(error) };
-  const { code } = error as { code?: unknown };
-  return { code: typeof code === 'string' ? code : undefined, error: error.message };
 }

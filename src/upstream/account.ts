@@ -22,7 +22,7 @@ export interface AccountOptions {
   readonly network: Exchange;
   /** The part of the rate limit that is kept for misses. */
   readonly rateReserve: number;
-  readonly telemetry: Telemetry;
+  readonly telemetry: Pick<Telemetry, 'credentialsRefused' | 'rateLimitSeen'>;
   /** Milliseconds of a clock that only goes forward. */
   readonly now: () => number;
 }

@@ -30,7 +30,7 @@ export interface AuthorizerOptions {
   readonly upstream: string;
   readonly credentials: UpstreamCredentials | undefined;
   readonly tokens: TokenClient;
-  readonly telemetry: Telemetry;
+  readonly telemetry: Pick<Telemetry, 'credentialsRefused'>;
   /** Milliseconds of a clock that only goes forward. */
   readonly now: () => number;
 }
@@ -52,6 +52,11 @@ export class Authorizer {
     this.#options = options;
     this.#cache = new TokenCache(options.now);
     this.#standing = new CredentialStanding(options.now);
+  }
+
+  /** Is there anything configured to log in with? */
+  get hasCredentials(): boolean {
+    return this.#options.credentials !== undefined;
   }
 
   /** undefined: there is nothing to log in with, or it is refused. */

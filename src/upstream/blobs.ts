@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import type { BlobExtent } from './blob-stream.ts';
+import { cacheDirectives } from './cache-control.ts';
 import { parseContentRange } from './content-range.ts';
 import { contentLengthOf, headerOf, type UpstreamResponse } from './exchange.ts';
 import { askRepository, checkContent, refusal, type RegistryApi } from './registry-api.ts';
@@ -65,9 +66,9 @@ function askBlob(
   api: RegistryApi,
   { repository, digest }: BlobTarget,
   method: 'GET' | 'HEAD',
-  { range, purpose, signal }: CallOptions & { readonly range?: BlobRange | undefined },
+  { range, purpose, signal, ...options }: CallOptions & { readonly range?: BlobRange | undefined },
 ): Promise<UpstreamResponse> {
-  const headers: Record<string, string> = range ? { range: rangeHeader(range) } : {};
+  const headers = { ...(range && { range: rangeHeader(range) }), ...cacheDirectives(options) };
   return askRepository(api, {
     kind: 'blob',
     method,

@@ -4,7 +4,7 @@ import { Account } from './account.ts';
 import { Accounts } from './accounts.ts';
 import { AddressGuard, type ResolveHost } from './address-guard.ts';
 import { breaking } from './breaking.ts';
-import { CircuitBreaker } from './circuit-breaker.ts';
+import { type BreakerLimits, CircuitBreaker } from './circuit-breaker.ts';
 import type { UpstreamCredentials } from './credentials.ts';
 import { createDispatcher, type UpstreamTimeouts } from './dispatcher.ts';
 import { sendByNetwork } from './network.ts';
@@ -33,6 +33,8 @@ export interface UpstreamOptions {
   readonly timeouts: UpstreamTimeouts;
   /** How often a failed request is tried again. */
   readonly retries: number;
+  /** When it is held back after failures, if not as usual. */
+  readonly breaker?: BreakerLimits;
   readonly manifestLimitBytes: number;
   readonly userAgent: string;
 }
@@ -65,14 +67,19 @@ export function createUpstream(
   });
   const dispatcher = createDispatcher(options, guard);
 
-  const network = observing(sendByNetwork(dispatcher, { upstream, userAgent }), upstream, telemetry);
+  const sent = sendByNetwork(dispatcher, { upstream, userAgent, timeouts: options.timeouts });
+  const network = observing(sent, (observed) => telemetry.upstreamAnswered({ upstream, ...observed }));
   const parts = { upstream, url, guard, network, rateReserve, telemetry, now };
   const users = credentials.length === 0 ? [undefined] : credentials;
   const accounts = new Accounts(
     users.map((user) => new Account(user, parts)),
     { upstream, telemetry, now },
   );
-  const breaker = new CircuitBreaker({ now, onMove: (open) => telemetry.breakerMoved({ upstream, open }) });
+  const breaker = new CircuitBreaker({
+    now,
+    onMove: (open) => telemetry.breakerMoved({ upstream, open }),
+    ...(options.breaker && { limits: options.breaker }),
+  });
   const byAccount = retrying((request) => accounts.send(request), { upstream, retries });
   const send = breaking(byAccount, breaker, upstream);
 

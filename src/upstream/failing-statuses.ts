@@ -1,19 +1,32 @@
-import { type Exchange, headerOf, type UpstreamResponse } from './exchange.ts';
+import { isAbsence } from './cache-control.ts';
+import { readReason } from './error-reason.ts';
+import { type Exchange, headerOf, isWriting, type UpstreamRequest, type UpstreamResponse } from './exchange.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { UpstreamError, type UpstreamErrorCode } from './upstream-error.ts';
 
-/** Makes errors of the statuses that say "not now": 408, 429 and 5xx, but not 501, which says "never". */
+/** RFC 4918 11.5 */
+const INSUFFICIENT_STORAGE = 507;
+
+/**
+ * Makes errors of the statuses that say "not now": 408, 429 and 5xx, but not 501, which says "never", nor the 504 that says
+ * that it is not in a store, nor the 507 to what we sent.
+ */
 export function failingStatuses(next: Exchange, upstream: string): Exchange {
   return async (request) => {
     const response = await next(request);
-    const code = failureOf(response.status);
-    if (!code) return response;
+    const { status } = response;
+    const code = isAbsence(request, response) ? 'NOT_FOUND' : failureOf(status);
+    if (!code || (status === INSUFFICIENT_STORAGE && isPush(request))) return response;
+    const { code: reason, text } = isPush(request) ? await readReason(response) : {};
     response.discard();
-    throw new UpstreamError(code, upstream, `${response.url.host} answered ${response.status}`, {
-      status: response.status,
-      ...waitOf(response),
-    });
+    const message = `${response.url.host} answered ${status}${text ? `: ${text}` : ''}`;
+    throw new UpstreamError(code, upstream, message, { status, reason, ...waitOf(response) });
   };
+}
+
+/** Something is sent to a peer, whose words about it are worth to be read. */
+function isPush(request: UpstreamRequest): boolean {
+  return request.access !== undefined && isWriting(request);
 }
 
 function failureOf(status: number): UpstreamErrorCode | undefined {

@@ -2,6 +2,7 @@ import { type Digest, digestOf, matchesDigest, parseDigest } from '../oci/digest
 import { ManifestInvalidError, parseManifest } from '../oci/manifest.ts';
 import { ACCEPT_MANIFESTS, isManifestType, mediaTypeOf } from '../oci/media-types.ts';
 import { type Reference, referenceText } from '../oci/reference.ts';
+import { ageOf, cacheDirectives } from './cache-control.ts';
 import { contentLengthOf, headerOf, type UpstreamResponse } from './exchange.ts';
 import { askRepository, checkContent, refusal, type RegistryApi } from './registry-api.ts';
 import { UpstreamError } from './upstream-error.ts';
@@ -34,7 +35,7 @@ export async function headManifest(
     if (response.status !== 200) throw refusal(response, api);
     checkContent(response, api.upstream);
     response.discard();
-    return describe(response, target.reference);
+    return { ...describe(response, target.reference), ...ageOf(response, options) };
   } catch (error) {
     if (error instanceof UpstreamError && error.code === 'DENIED' && error.status === 403) return UNKNOWN;
     throw error;
@@ -58,7 +59,7 @@ export async function getManifest(
   if (!digest) throw invalid(api, response, 'sent a manifest that does not match its digest');
   try {
     const { mediaType } = parseManifest(bytes, headerOf(response, 'content-type'));
-    return { digest, mediaType, bytes };
+    return { digest, mediaType, bytes, ...ageOf(response, options) };
   } catch (error) {
     if (!(error instanceof ManifestInvalidError)) throw error;
     throw invalid(api, response, `sent what is no manifest: ${error.message.slice(0, MAX_MESSAGE)}`, error);
@@ -69,14 +70,14 @@ function askManifest(
   api: RegistryApi,
   { repository, reference }: ManifestTarget,
   method: 'GET' | 'HEAD',
-  { limitBytes, purpose, signal }: CallOptions & { readonly limitBytes?: number },
+  { limitBytes, purpose, signal, ...options }: CallOptions & { readonly limitBytes?: number },
 ): Promise<UpstreamResponse> {
   return askRepository(api, {
     kind: 'manifest',
     method,
     repository,
     resource: `manifests/${referenceText(reference)}`,
-    headers: { accept: ACCEPT_MANIFESTS },
+    headers: { accept: ACCEPT_MANIFESTS, ...cacheDirectives(options) },
     purpose,
     signal,
     ...(limitBytes === undefined ? {} : { bodyLimitBytes: limitBytes }),

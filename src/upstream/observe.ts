@@ -1,22 +1,32 @@
-import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { UpstreamRequestKind } from '../telemetry/telemetry.ts';
 import type { Exchange, UpstreamRequest } from './exchange.ts';
 import { UpstreamError } from './upstream-error.ts';
 
+/** A request that went out, and what came of it. */
+export interface ObservedRequest {
+  readonly kind: UpstreamRequestKind;
+  readonly method: string;
+  /** HTTP status, or an error code. */
+  readonly status: number | string;
+  /** Until the headers came. */
+  readonly seconds: number;
+}
+
 /** Reports each request that goes out, redirects one by one. */
-export function observing(next: Exchange, upstream: string, telemetry: Telemetry): Exchange {
+export function observing(next: Exchange, report: (observed: ObservedRequest) => void): Exchange {
   return async (request) => {
     const start = performance.now();
     try {
       const response = await next(request);
-      report(request, response.status, start);
+      tell(request, response.status, start);
       return response;
     } catch (error) {
-      report(request, error instanceof UpstreamError ? error.code : 'error', start);
+      tell(request, error instanceof UpstreamError ? error.code : 'error', start);
       throw error;
     }
   };
 
-  function report({ kind, method }: UpstreamRequest, status: number | string, start: number): void {
-    telemetry.upstreamAnswered({ upstream, kind, method, status, seconds: (performance.now() - start) / 1000 });
+  function tell({ kind, method }: UpstreamRequest, status: number | string, start: number): void {
+    report({ kind, method, status, seconds: (performance.now() - start) / 1000 });
   }
 }

@@ -1,5 +1,5 @@
 import type { AddressGuard } from './address-guard.ts';
-import { type Exchange, headerOf, type UpstreamRequest, type UpstreamResponse } from './exchange.ts';
+import { type Exchange, headerOf, isWriting, type UpstreamRequest, type UpstreamResponse } from './exchange.ts';
 import { UpstreamError } from './upstream-error.ts';
 
 const MAX_REDIRECTS = 10;
@@ -10,7 +10,7 @@ const SIGNATURE_REFUSALS = new Set([400, 401, 403]);
 const PRIVATE_HEADERS = new Set(['authorization', 'cookie']);
 
 /**
- * Follows the redirects of GET and HEAD (RFC 9110 15.4): method, Range and Accept stay; Authorization goes no further
+ * Follows the redirects of GET and HEAD only (RFC 9110 15.4): method, Range and Accept stay; Authorization goes no further
  * than scheme, host and port stay the same. Targets live for minutes, so none is remembered; when one is refused, the
  * registry is asked once more for a new one.
  */
@@ -19,7 +19,7 @@ export function followingRedirects(next: Exchange, guard: AddressGuard, upstream
     let current = request;
     for (let hops = 0; ; hops++) {
       const response = await next(current);
-      if (!REDIRECTS.has(response.status) || request.method === 'POST') return response;
+      if (!REDIRECTS.has(response.status) || isWriting(request)) return response;
       response.discard();
       if (hops === MAX_REDIRECTS) throw new UpstreamError('INVALID', upstream, 'redirects in a circle');
       const target = locationOf(response, upstream);
@@ -31,7 +31,7 @@ export function followingRedirects(next: Exchange, guard: AddressGuard, upstream
     const response = await follow(request);
     const isRefusedElsewhere = response.url.origin !== request.url.origin && SIGNATURE_REFUSALS.has(response.status);
     // A HEAD is refused because the signature is for GET: a new one would not help.
-    if (!isRefusedElsewhere || request.method === 'HEAD') return response;
+    if (!isRefusedElsewhere || request.method !== 'GET') return response;
     response.discard();
     return follow(request);
   };

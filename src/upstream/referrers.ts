@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Digest } from '../oci/digest.ts';
 import { mediaTypeOf, OCI_INDEX } from '../oci/media-types.ts';
+import { cacheDirectives } from './cache-control.ts';
 import { headerOf, type UpstreamResponse } from './exchange.ts';
 import { parseJsonObject } from './json-object.ts';
 import { eachPage } from './pages.ts';
@@ -37,7 +38,8 @@ export class ReferrersClient {
   }
 
   /** The index as it came, or one of all pages; undefined where there is no referrers API. */
-  async list(repository: string, digest: Digest, { purpose, signal }: CallOptions): Promise<Uint8Array | undefined> {
+  async list(repository: string, digest: Digest, options: CallOptions): Promise<Uint8Array | undefined> {
+    const { purpose, signal } = options;
     if (this.#unsupported.has(repository)) return undefined;
     const first = new URL(`v2/${repository}/referrers/${digest}`, this.#api.base);
     const fetch = (url: URL, bodyLimitBytes: number) =>
@@ -45,7 +47,7 @@ export class ReferrersClient {
         kind: 'referrers',
         method: 'GET',
         url,
-        headers: { accept: OCI_INDEX },
+        headers: { accept: OCI_INDEX, ...cacheDirectives(options) },
         repository,
         bodyLimitBytes,
         purpose,

@@ -13,7 +13,7 @@ export interface RegistryApi {
 /** A request of the distribution-spec's API in one repository. */
 export type RepositoryRequest = Pick<
   UpstreamRequest,
-  'kind' | 'method' | 'headers' | 'purpose' | 'signal' | 'bodyLimitBytes'
+  'kind' | 'method' | 'headers' | 'body' | 'access' | 'purpose' | 'signal' | 'bodyLimitBytes'
 > & {
   readonly repository: string;
   /** Below the repository, such as `tags/list`; may have a query. */

@@ -1,6 +1,6 @@
 import { DelegateBackoff, handleWhen, type IRetryBackoffContext, retry } from 'cockatiel';
 import { untilGivenUp } from './caller-signal.ts';
-import type { Exchange } from './exchange.ts';
+import { type Exchange, isStream } from './exchange.ts';
 import { RateLimitError } from './rate-limit-error.ts';
 import { UpstreamError } from './upstream-error.ts';
 
@@ -17,9 +17,13 @@ const MAX_DELAY_MS = 2000;
 /** Timers may fire a little early, but nothing may be sent before the time that an upstream asks for. */
 const EARLY_MS = 5;
 
-/** Tries again after trouble that tends to pass, until the headers (or a short body) are here. */
+/**
+ * Tries again after trouble that tends to pass, until the headers (or a short body) are here. What streams a body knows
+ * better where to go on.
+ */
 export function retrying(next: Exchange, { upstream, retries }: RetryOptions): Exchange {
   return (request) => {
+    if (isStream(request.body)) return next(request);
     const deadline = performance.now() + TOTAL_MS;
     const mayPass = handleWhen((error) => isPassing(error) && !request.signal?.aborted && performance.now() < deadline);
     const policy = retry(mayPass, { maxAttempts: retries, backoff: new DelegateBackoff(delayMs) });
@@ -48,6 +52,7 @@ function isPassing(error: unknown): boolean {
     case 'NOT_FOUND':
     case 'DENIED':
     case 'CREDENTIALS_REFUSED':
+    case 'REFUSED':
     case 'INVALID':
       return false;
     default:

@@ -1,4 +1,5 @@
 import { isTag } from '../oci/reference.ts';
+import { cacheDirectives } from './cache-control.ts';
 import { eachPage } from './pages.ts';
 import { parseJsonObject } from './json-object.ts';
 import { checkContent, refusal, type RegistryApi } from './registry-api.ts';
@@ -25,7 +26,7 @@ async function gather(
   api: RegistryApi,
   repository: string,
   first: URL,
-  { purpose, signal }: CallOptions,
+  { purpose, signal, ...options }: CallOptions,
 ): Promise<readonly string[] | undefined> {
   const tags = new Set<string>();
   const fetch = (url: URL, bodyLimitBytes: number) =>
@@ -33,7 +34,7 @@ async function gather(
       kind: 'tags',
       method: 'GET',
       url,
-      headers: { accept: 'application/json' },
+      headers: { accept: 'application/json', ...cacheDirectives(options) },
       repository,
       bodyLimitBytes,
       purpose,

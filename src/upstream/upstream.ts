@@ -6,6 +6,8 @@ export interface ManifestHead {
   readonly digest: Digest | undefined;
   readonly mediaType: string | undefined;
   readonly sizeBytes: number | undefined;
+  /** See {@link FetchedManifest.ageMs}. */
+  readonly ageMs?: number;
 }
 
 /** A manifest as it came, verified against its digest. */
@@ -13,6 +15,8 @@ export interface FetchedManifest {
   readonly digest: Digest;
   readonly mediaType: string;
   readonly bytes: Uint8Array;
+  /** From the store of another site: how long ago the upstream told that one where the tag points (`Age`). */
+  readonly ageMs?: number;
 }
 
 /** Part of a blob on its way from an upstream. Dispose it to drop what has not come yet. */
@@ -41,6 +45,15 @@ export interface CallOptions {
   readonly purpose?: Purpose | (() => Purpose);
   /** When it fires the call ends at once, with an UpstreamError `TIMEOUT` whose cause is the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Of a tag or a list: when the upstream last told it. What another site was told before that is no answer. */
+  readonly validatedAtMs?: number;
+  /** Only what it has in its store; NOT_FOUND for the rest. For a registry that is itself a mirror (RFC 9111 5.2.1.7). */
+  readonly onlyIfCached?: boolean;
+}
+
+export interface BlobCallOptions extends CallOptions {
+  /** What a descriptor says of the whole blob: what has another size elsewhere is not this blob. */
+  readonly sizeBytes?: number | undefined;
 }
 
 /** A registry that we pull through: reading manifests. `path` is the repository's name at that registry. */
@@ -56,7 +69,9 @@ export interface BlobSource {
   /** Is the blob in that repository, and how large is it? Size is undefined where the upstream does not tell. */
   headBlob(path: string, digest: Digest, options?: CallOptions): Promise<{ readonly sizeBytes: number | undefined }>;
   /** Starts the download of a blob or of a part of it. */
-  getBlob(path: string, digest: Digest, range: BlobRange | undefined, options?: CallOptions): Promise<BlobStream>;
+  getBlob(path: string, digest: Digest, range: BlobRange | undefined, options?: BlobCallOptions): Promise<BlobStream>;
+  /** What came for the digest has another digest: a source that is made of several asks others for it from now on. */
+  distrust?(path: string, digest: Digest): void;
 }
 
 /** A registry that we pull through: listing. */
@@ -78,10 +93,18 @@ export interface AccountReport {
   readonly blockedForMs: number;
 }
 
+/** A site that is asked beside an upstream. */
+export interface SiblingReport {
+  readonly name: string;
+  readonly isBreakerOpen: boolean;
+}
+
 /** How an upstream is at the moment. */
 export interface UpstreamReport {
   readonly isBreakerOpen: boolean;
   readonly accounts: readonly AccountReport[];
+  /** Absent: there are none. */
+  readonly siblings?: readonly SiblingReport[];
 }
 
 /** An upstream: a configured registry that we pull through. All methods throw UpstreamError and nothing else. */

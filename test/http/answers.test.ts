@@ -108,6 +108,7 @@ describe('answerForError', () => {
     'UNREACHABLE',
     'TIMEOUT',
     'UNAVAILABLE',
+    'REFUSED',
     'INVALID',
   ])('never answers an upstream that is %s with 404 or 401', (code) => {
     const error = new UpstreamError(code, 'docker.io', 'it failed', { status: 404 });

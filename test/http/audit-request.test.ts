@@ -13,10 +13,11 @@ interface Answered {
   readonly error?: unknown;
   readonly refusedLogin?: string;
   readonly digest?: string;
+  readonly origin?: string;
 }
 
 /** What of a request comes into the audit log, in short. */
-function audited({ method, status, required, error, refusedLogin, digest }: Answered): string[] {
+function audited({ method, status, required, error, refusedLogin, digest, origin }: Answered): string[] {
   const entries: AuditEntry[] = [];
   const visitor = {
     principal: { name: 'ci', isAnonymous: false },
@@ -30,7 +31,11 @@ function audited({ method, status, required, error, refusedLogin, digest }: Answ
     { record: (entry) => void entries.push(entry) },
     {
       requestId: 'r-1',
-      message: { method, socket: { remoteAddress: '192.0.2.1' } } as unknown as IncomingMessage,
+      message: {
+        method,
+        headers: origin === undefined ? {} : { 'entrepot-origin': origin },
+        socket: { remoteAddress: '192.0.2.1' },
+      } as unknown as IncomingMessage,
       visitor,
       reference: 'v1',
       answer: { status, headers: digest === undefined ? {} : { 'Docker-Content-Digest': digest } },
@@ -41,7 +46,7 @@ function audited({ method, status, required, error, refusedLogin, digest }: Answ
     expect([address, requestId, reference]).toEqual(['192.0.2.1', 'r-1', 'v1']);
   }
   return entries.map((entry) =>
-    [entry.who, entry.outcome, entry.action, entry.repository, entry.digest, entry.status]
+    [entry.who, entry.outcome, entry.action, entry.repository, entry.digest, entry.origin, entry.status]
       .filter((word) => word !== undefined)
       .join(' '),
   );
@@ -63,6 +68,16 @@ test.each<[string, Answered, string[]]>([
   ],
   ['a mounted blob', { method: 'POST', status: 201, required: 'push' }, ['ci allowed push local/app 201']],
   ['a replica', { method: 'PUT', status: 201, required: 'replicate' }, ['ci allowed replicate local/app 201']],
+  [
+    'a replica that says where it is from',
+    { method: 'PUT', status: 201, required: 'replicate', origin: 'site=us-east; sequence=1; clock=1.0' },
+    ['ci allowed replicate local/app us-east 201'],
+  ],
+  [
+    'a replica that says it badly',
+    { method: 'PUT', status: 400, required: 'replicate', origin: 'somewhere' },
+    ['ci failed replicate local/app 400'],
+  ],
   ['a removal', { method: 'DELETE', status: 202, required: 'delete' }, ['ci allowed delete local/app 202']],
   ['the begin of an upload', { method: 'POST', status: 202, required: 'push' }, []],
   ['a part of an upload', { method: 'PATCH', status: 202, required: 'push' }, []],

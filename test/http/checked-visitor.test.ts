@@ -14,3 +14,15 @@ test('what a request is about is what was required first, whatever else is asked
   expect(() => visitor.require('pull', 'local/secret')).toThrow('no');
   expect(visitor.required).toEqual({ action: 'push', repository: 'local/app' });
 });
+
+test('of several actions one is enough, and the one that is allowed counts', () => {
+  const visitor = new CheckedVisitor({
+    principal: ANONYMOUS,
+    may: (action, repository) => action === 'replicate' && repository === 'local/app',
+    isOpen: () => false,
+    refuse: (actions, repository) => new AccessRefusal('DENIED', `no ${actions.join()} in ${repository}`),
+  });
+  visitor.require(['push', 'replicate'], 'local/app');
+  expect(visitor.required).toEqual({ action: 'replicate', repository: 'local/app' });
+  expect(() => visitor.require(['push', 'replicate'], 'local/other')).toThrow('no push,replicate in local/other');
+});

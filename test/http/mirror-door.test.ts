@@ -36,6 +36,19 @@ describe("the mirror's door", () => {
     });
   });
 
+  test('takes replicas from those who replicate', async () => {
+    await using doors = await openDoors();
+    const repository = `${doors.mirrorUrl}/v2/local/replicas/app`;
+    const origin = { 'Entrepot-Origin': 'site=us-east; sequence=1; clock=1.0' };
+    const token = bearer(await tokenFor(doors, ['repository:local/replicas/app:push'], basic('peer')));
+    for (const credentials of [basic('peer'), token]) {
+      expect((await ask(`${repository}/blobs/uploads/`, credentials, 'POST')).status).toBe(202);
+      expect((await ask(`${repository}/manifests/v1`, { ...credentials, ...origin }, 'PUT')).status).toBe(201);
+      expect((await ask(`${repository}/manifests/v1`, credentials, 'PUT')).status).toBe(403);
+    }
+    expect((await ask(`${repository}/manifests/v1`, origin, 'PUT')).status).toBe(403);
+  });
+
   test('honours a token that comes unasked, which takes nothing away', async () => {
     await using doors = await openDoors();
     const { mirrorUrl } = doors;

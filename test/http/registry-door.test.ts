@@ -125,6 +125,34 @@ describe('a token', () => {
     });
   });
 
+  test('takes replicas to a hosted repository from those who replicate there, and no pushes', async () => {
+    await using doors = await openDoors();
+    const repository = `${doors.registryUrl}/v2/local/replicas/app`;
+    const origin = { 'Entrepot-Origin': 'site=us-east; sequence=1; clock=1.0' };
+    const headers = bearer(await tokenFor(doors, ['repository:local/replicas/app:pull,push'], basic('peer')));
+    for (const credentials of [headers, basic('peer')]) {
+      expect((await ask(`${repository}/blobs/uploads/`, credentials, 'POST')).status).toBe(202);
+      expect((await ask(`${repository}/manifests/v1`, { ...credentials, ...origin }, 'PUT')).status).toBe(201);
+      expect((await ask(`${repository}/manifests/v1`, { ...credentials, ...origin }, 'DELETE')).status).toBe(202);
+      expect((await ask(`${repository}/manifests/v1`, credentials, 'PUT')).status).toBe(403);
+    }
+    const ci = bearer(await tokenFor(doors, ['repository:local/replicas/app:pull,push'], basic('ci')));
+    expect((await ask(`${repository}/manifests/v1`, ci, 'PUT')).status).toBe(201);
+    expect((await ask(`${repository}/manifests/v1`, { ...ci, ...origin }, 'PUT')).status).toBe(403);
+  });
+
+  test('that lists nothing is no reason to turn away who replicates: another token will do', async () => {
+    await using doors = await openDoors();
+    const headers = bearer(await tokenFor(doors, ['repository:local/replicas/app:pull'], basic('peer')));
+    const url = `${doors.registryUrl}/v2/local/replicas/app/blobs/uploads/`;
+    expect(await ask(url, headers, 'POST')).toMatchObject({
+      status: 401,
+      challenge: challenge(doors.registryUrl, 'repository:local/replicas/app:pull,push', 'insufficient_scope'),
+    });
+    const elsewhere = `${doors.registryUrl}/v2/local/app/blobs/uploads/`;
+    expect(await ask(elsewhere, headers, 'POST')).toMatchObject({ status: 403, code: 'DENIED' });
+  });
+
   test('of a user who may not is 403, of anybody 401', async () => {
     await using doors = await openDoors();
     const url = `${doors.registryUrl}/v2/local/secret/app/manifests/v1`;

@@ -57,6 +57,19 @@ const BELOW_EACH_OTHER = [
   ['self', 'layer', 'm'].map((name) => ({ act: 'putManifest' as const, position: names.indexOf(name) })),
 ] satisfies [unknown, unknown];
 
+/** `n`, which lists itself, is deleted while `x` lists it: its referrer `y` has nothing above it then. */
+const LISTS_ITSELF = [
+  names.map((name) => {
+    if (name === 'x') return [refer('manifest', 'n')];
+    if (name === 'n') return [refer('layer', 'n')];
+    return name === 'y' ? [refer('subject', 'n')] : [];
+  }),
+  [
+    ...['n', 'y', 'x'].map((name) => ({ act: 'putManifest' as const, position: names.indexOf(name) })),
+    { act: 'deleteManifest' as const, position: names.indexOf('n') },
+  ],
+] satisfies [unknown, unknown];
+
 /** What every index does (src/metadata/metadata-index.ts) when references run in circles. */
 export function describeCircles(title: string, openIndex: () => Promise<IndexUnderTest>): void {
   describe(`${title}, with references in circles,`, () => {
@@ -93,7 +106,7 @@ export function describeCircles(title: string, openIndex: () => Promise<IndexUnd
           const doomed = (await index.listDoomed(100)).map((content) => content.digest);
           expect(doomed.toSorted()).toEqual([...stored, ...doomedBefore].toSorted());
         }),
-        { numRuns: 30, examples: [HELD_UP_BY_ITS_OWN_LAYER, LEFT_TO_THEMSELVES, BELOW_EACH_OTHER] },
+        { numRuns: 30, examples: [HELD_UP_BY_ITS_OWN_LAYER, LEFT_TO_THEMSELVES, BELOW_EACH_OTHER, LISTS_ITSELF] },
       );
     });
   });

@@ -6,6 +6,8 @@ import { digest, manifest, reference } from './support/rows.ts';
 const APP = 'local/app';
 const OTHER = 'local/other';
 const ALICE = { actor: 'alice' };
+/** Nothing was missing. */
+const TAKEN = { missing: [], kept: [] };
 
 /** What every index does (src/metadata/metadata-index.ts): pushes of clients, and what they delete. */
 export function describePushIndex(title: string, openIndex: () => Promise<IndexUnderTest>): void {
@@ -21,7 +23,7 @@ export function describePushIndex(title: string, openIndex: () => Promise<IndexU
     const pushed = (name: string, changes: Parameters<typeof manifest>[1] = {}) =>
       manifest(name, { repository: APP, ...changes });
     const push = async (name: string, changes: Parameters<typeof manifest>[1] = {}) => {
-      expect(await index.pushManifest(pushed(name, changes), [], ALICE)).toEqual([]);
+      expect(await index.pushManifest(pushed(name, changes), [], ALICE)).toEqual(TAKEN);
     };
     const pushBlob = (name: string, changes: { repository?: string; atMs?: number } = {}) =>
       index.pushBlob({ repository: APP, digest: digest(name), sizeBytes: 100, atMs: 1000, ...changes }, ALICE);
@@ -36,7 +38,7 @@ export function describePushIndex(title: string, openIndex: () => Promise<IndexU
         await pushBlob('config');
         await pushBlob('layer');
         const record = pushed('m', { references: [reference('config', 'config'), reference('layer')], tags: ['v1'] });
-        expect(await index.pushManifest(record, [digest('config'), digest('layer')], ALICE)).toEqual([]);
+        expect(await index.pushManifest(record, [digest('config'), digest('layer')], ALICE)).toEqual(TAKEN);
         expect(await index.findTag(APP, 'v1')).toMatchObject({ digest: digest('m') });
         expect([...(await rootsOf()).values()]).toMatchObject([{ digest: digest('m'), tags: ['v1'], sizeBytes: 1200 }]);
       });
@@ -49,10 +51,11 @@ export function describePushIndex(title: string, openIndex: () => Promise<IndexU
         const record = pushed('m', { references: names.map((name) => reference(name)), tags: ['v1'] });
         const last = await index.lastEvent();
         const missing = ['elsewhere', 'not stored', 'unheard'].map(digest);
-        expect(await index.pushManifest(record, names.map(digest), ALICE)).toEqual(missing);
-        expect(await index.pushManifest({ ...record, repository: 'local/new' }, [digest('here')], ALICE)).toEqual([
-          digest('here'),
-        ]);
+        expect(await index.pushManifest(record, names.map(digest), ALICE)).toEqual({ missing, kept: [] });
+        expect(await index.pushManifest({ ...record, repository: 'local/new' }, [digest('here')], ALICE)).toEqual({
+          missing: [digest('here')],
+          kept: [],
+        });
         expect(await index.findManifest(APP, digest('m'))).toBe(undefined);
         expect(await index.listTags(APP)).toEqual([]);
         expect(await index.usage()).toMatchObject({ blobs: 2 });
@@ -63,9 +66,12 @@ export function describePushIndex(title: string, openIndex: () => Promise<IndexU
       test('that requires a child has to have it as a manifest', async () => {
         await pushBlob('child');
         const record = pushed('index', { references: [reference('child', 'manifest')] });
-        expect(await index.pushManifest(record, [digest('child')], ALICE)).toEqual([digest('child')]);
+        expect(await index.pushManifest(record, [digest('child')], ALICE)).toEqual({
+          missing: [digest('child')],
+          kept: [],
+        });
         await push('child');
-        expect(await index.pushManifest(record, [digest('child')], ALICE)).toEqual([]);
+        expect(await index.pushManifest(record, [digest('child')], ALICE)).toEqual(TAKEN);
         expect([...(await rootsOf()).keys()]).toEqual([digest('index')]);
       });
 
@@ -157,13 +163,13 @@ export function describePushIndex(title: string, openIndex: () => Promise<IndexU
       test('leaves what it pointed at', async () => {
         await push('m', { tags: ['v1', 'v2'] });
         expect(await index.findTag(APP, 'v1')).toBeDefined();
-        expect(await index.deleteTag(APP, 'v1', ALICE)).toBe(true);
+        expect(await index.deleteTag(APP, 'v1', ALICE)).toBe('deleted');
         expect(await index.findTag(APP, 'v1')).toBe(undefined);
         expect(await index.listTags(APP)).toEqual(['v2']);
-        expect(await index.deleteTag(APP, 'v2', ALICE)).toBe(true);
+        expect(await index.deleteTag(APP, 'v2', ALICE)).toBe('deleted');
         expect((await rootsOf()).get(digest('m'))).toMatchObject({ tags: [] });
-        expect(await index.deleteTag(APP, 'v1', ALICE)).toBe(false);
-        expect(await index.deleteTag('local/unheard', 'v1', ALICE)).toBe(false);
+        expect(await index.deleteTag(APP, 'v1', ALICE)).toBe('unknown');
+        expect(await index.deleteTag('local/unheard', 'v1', ALICE)).toBe('unknown');
       });
     });
 

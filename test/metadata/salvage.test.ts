@@ -41,14 +41,19 @@ test('an intact index is salvaged as a whole', async () => {
   await using opened = await openSqliteIndex();
   const { index, file } = opened;
   await index.putManifest(manifest('m', { references: [reference('layer')], tags: ['v1', 'v2'], atMs: 5 }));
-  await index.putManifest(manifest('n', { repository: OTHER, mediaType: 'application/vnd.oci.image.index.v1+json' }));
+  const indexType = 'application/vnd.oci.image.index.v1+json';
+  await index.putManifest(manifest('n', { repository: OTHER, mediaType: indexType, tags: ['old'] }));
+  await index.deleteTag(OTHER, 'old', { actor: 'alice' });
   await index.putBlob({ digest: digest('b'), sizeBytes: 1, repositories: [OTHER], atMs: 6 });
   await index.putBlob({ digest: digest('loose'), sizeBytes: 1, repositories: [], atMs: 6 });
   await index.putTag(APP, 'v2', digest('m'), 9);
   await index.putPin('docker.io/**', 7);
   await index.writeNote('place', '7');
   const events = await index.readEvents(0, 99);
-  expect(events).toHaveLength(4);
+  expect(events).toHaveLength(6);
+  const [v1, v2] = [await index.findTagState(APP, 'v1'), await index.findTagState(APP, 'v2')];
+  const deleted = await index.findTombstone(OTHER, 'old');
+  expect([v1, v2, deleted]).toMatchObject([{ digest: digest('m') }, { digest: digest('m') }, { digest: digest('n') }]);
   await index[Symbol.asyncDispose]();
   expect(salvage(file)).toEqual({
     tags: [
@@ -57,12 +62,7 @@ test('an intact index is salvaged as a whole', async () => {
     ],
     manifests: [
       { repository: APP, digest: digest('m'), mediaType, usedAtMs: 5 },
-      {
-        repository: OTHER,
-        digest: digest('n'),
-        mediaType: 'application/vnd.oci.image.index.v1+json',
-        usedAtMs: 1_000_000,
-      },
+      { repository: OTHER, digest: digest('n'), mediaType: indexType, usedAtMs: 1_000_000 },
     ],
     blobs: [{ repository: OTHER, digest: digest('b'), usedAtMs: 6 }],
     links: new Map([
@@ -72,8 +72,13 @@ test('an intact index is salvaged as a whole', async () => {
     areLinksWhole: true,
     pins: [{ pattern: 'docker.io/**', atMs: 7 }],
     notes: [{ key: 'place', value: '7' }],
+    clocks: [
+      { repository: APP, tag: 'v1', ...v1, deletedAtMs: undefined },
+      { repository: APP, tag: 'v2', ...v2, deletedAtMs: undefined },
+      { repository: OTHER, tag: 'old', ...deleted },
+    ],
     events,
-    lastEvent: 4,
+    lastEvent: 6,
     problems: [],
   });
 });
@@ -98,6 +103,7 @@ test('an index of version 1 is salvaged too', async () => {
     areLinksWhole: true,
     pins: [],
     notes: [],
+    clocks: [],
     events: [],
     lastEvent: 0,
     problems: [],
@@ -184,6 +190,26 @@ describe('of a damaged index', () => {
     expect(salvage(file)).toMatchObject({ links: new Map(), areLinksWhole: false });
   });
 
+  test('clocks of tags are salvaged as far as they can be read', async () => {
+    await using opened = await openSqliteIndex();
+    const { index, file } = opened;
+    const tags = Array.from({ length: 200 }, (_, number) => `v${number}`);
+    await index.putManifest(manifest('m', { tags }));
+    await index.deleteManifest(APP, digest('m'), { actor: 'alice' });
+    const tombstones = await index.listTombstones({ repository: APP, limit: 999 });
+    await index[Symbol.asyncDispose]();
+    const whole = salvage(file).clocks;
+    expect(whole.map(({ tag, deletedAtMs }) => ({ tag, deletedAtMs }))).toEqual(
+      tombstones.map(({ tag, deletedAtMs }) => ({ tag, deletedAtMs })),
+    );
+    await destroy(file, pagesOf(file, 'tag_clock').at(3));
+    const { clocks, problems } = salvage(file);
+    expect(problems.join('\n')).toContain('tag_clock');
+    expect(clocks.length).toBeGreaterThan(100);
+    expect(clocks.length).toBeLessThan(200);
+    for (const clock of clocks) expect(whole).toContainEqual(clock);
+  });
+
   test.each([
     ['noise', seededBytes(20_000, 1)],
     ['nothing', Buffer.alloc(0)],
@@ -202,6 +228,7 @@ describe('of a damaged index', () => {
       areLinksWhole: false,
       pins: [],
       notes: [],
+      clocks: [],
       events: [],
       lastEvent: undefined,
     });

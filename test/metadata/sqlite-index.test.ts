@@ -9,11 +9,14 @@ import { seededBytes } from '../support/bytes.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { describeBlobIndex } from './blob-index-conformance.ts';
 import { describeEventIndex } from './event-index-conformance.ts';
+import { describeJobControlIndex } from './job-control-conformance.ts';
+import { describeJobIndex } from './job-index-conformance.ts';
 import { describeManifestIndex } from './metadata-index-conformance.ts';
 import { describePushIndex } from './push-index-conformance.ts';
 import { describeRootIndex } from './root-index-conformance.ts';
 import { openSqliteFile, openSqliteIndex } from './support/open-sqlite-index.ts';
 import { digest, manifest, reference } from './support/rows.ts';
+import { describeTagClockIndex } from './tag-clock-conformance.ts';
 import { describeUpkeepIndex } from './upkeep-index-conformance.ts';
 
 const APP = 'docker.io/library/app';
@@ -24,6 +27,9 @@ describeRootIndex('the SQLite index', openSqliteIndex);
 describeUpkeepIndex('the SQLite index', openSqliteIndex);
 describePushIndex('the SQLite index', openSqliteIndex);
 describeEventIndex('the SQLite index', openSqliteIndex);
+describeTagClockIndex('the SQLite index', openSqliteIndex);
+describeJobIndex('the SQLite index', openSqliteIndex);
+describeJobControlIndex('the SQLite index', openSqliteIndex);
 
 /** When the content was last used in each repository, as the file says. The index must be closed. */
 function usesIn(file: string): Record<string, number | null> {

@@ -30,7 +30,10 @@ function makeVersion2(file: string): void {
   database.close();
 }
 
-/** Every row of every table but the event log. */
+/** Tables that later versions have added. */
+const NEW_TABLES = /^(?:event|last_clock|tag_.*|replication_.*)$/;
+
+/** Every row of every table of version 2. */
 function dump(file: string): Map<string, unknown> {
   const database = new Database(file, { readonly: true });
   try {
@@ -41,7 +44,9 @@ function dump(file: string): Map<string, unknown> {
       .pluck()
       .all();
     return new Map(
-      tables.filter((name) => name !== 'event').map((name) => [name, database.prepare(`SELECT * FROM ${name}`).all()]),
+      tables
+        .filter((name) => !NEW_TABLES.test(name))
+        .map((name) => [name, database.prepare(`SELECT * FROM ${name}`).all()]),
     );
   } finally {
     database.close();

@@ -16,7 +16,7 @@ function failure(code: UpstreamErrorCode, retryAfterMs?: number): UpstreamError 
 }
 
 const PASSING = ['RATE_LIMITED', 'UNREACHABLE', 'TIMEOUT', 'UNAVAILABLE'] as const;
-const LASTING = ['NOT_FOUND', 'DENIED', 'CREDENTIALS_REFUSED'] as const;
+const LASTING = ['NOT_FOUND', 'DENIED', 'CREDENTIALS_REFUSED', 'REFUSED'] as const;
 
 describe('judgeFailure', () => {
   test.each(PASSING)('takes a running download up again after %s, and leaves one that never began', (code) => {

@@ -19,6 +19,8 @@ export interface EntrepotOptions {
   env?: Record<string, string | undefined>;
   /** After `serve --config FILE`. */
   args?: readonly string[];
+  /** The network namespace that it runs in, as ip-netns(8) names it; default: this process's. */
+  namespace?: string;
 }
 
 /** The real program, running. Disposed of, it is stopped and its temporary folder removed. */
@@ -94,7 +96,12 @@ export class Entrepot implements AsyncDisposable {
 }
 
 /** Starts the real program and waits until its doors are open; an early end is an error that tells its output. */
-export async function startEntrepot({ config = {}, env = {}, args = [] }: EntrepotOptions = {}): Promise<Entrepot> {
+export async function startEntrepot({
+  config = {},
+  env = {},
+  args = [],
+  namespace,
+}: EntrepotOptions = {}): Promise<Entrepot> {
   const directory = await temporaryDirectory();
   const logs = new LogLines();
   let heard = false;
@@ -102,7 +109,11 @@ export async function startEntrepot({ config = {}, env = {}, args = [] }: Entrep
     const file = join(directory.path, 'config.yaml');
     await writeFile(file, typeof config === 'string' ? config : completeConfig(config, directory.path));
     const doors = typeof config === 'object' && 'registry' in config ? 3 : 2;
-    const child = await startProcess(process.execPath, ['src/main.ts', 'serve', '--config', file, ...args], {
+    const program = [process.execPath, 'src/main.ts', 'serve', '--config', file, ...args];
+    // It becomes the program: signals reach that.
+    const around = namespace === undefined ? [] : ['ip', 'netns', 'exec', namespace];
+    const [command = '', ...rest] = [...around, ...program];
+    const child = await startProcess(command, rest, {
       cwd: PROJECT,
       // The test runner's own settings are none of the program's.
       env: { NODE_OPTIONS: undefined, NODE_ENV: undefined, VITEST: undefined, ...env },

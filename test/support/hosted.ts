@@ -44,6 +44,7 @@ export function accessRules(isProxying: boolean): readonly object[] {
   return [
     { who: 'dave', mayNot: ['pull', 'push', 'delete'], in: ['local/secret/**'] },
     { who: ['ci', 'dave'], may: ['pull', 'push', 'delete'], in: ['sparse/**', 'local/**'] },
+    { who: 'peer', may: ['replicate'], in: ['local/replicas/**', 'local/frozen/**', 'local/kept/**'] },
     ...(isProxying ? proxied : []),
     { who: 'anonymous', mayNot: ['pull'], in: ['local/secret/**'] },
     { who: 'anonymous', may: ['pull'], in: ['**'] },
@@ -54,7 +55,7 @@ export function accessRules(isProxying: boolean): readonly object[] {
 export const PASSWORD = 'secret';
 /** Of a cost that no one should use. */
 const HASH = '$2b$04$AyW5PU3dAugVYn86vLLcteBXLXkA2jq2LTv5xjEW63G8vB4oriao.';
-/** `ci` pushes, `dave` does but where it is secret, `peer` replicates, and `rita` has a password and nothing else. */
+/** `ci` pushes, `dave` does but where it is secret, `peer` replicates to some of it, and `rita` has a password and nothing else. */
 export const USERS = ['ci', 'dave', 'peer', 'rita'] as const;
 
 /** The lines of an htpasswd file. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { CircuitBreaker } from '../../src/upstream/circuit-breaker.ts';
+import { type BreakerLimits, CircuitBreaker } from '../../src/upstream/circuit-breaker.ts';
 
 it('opens after five failures in a row, not before', () => {
   const { breaker, moves } = setUp();
@@ -64,10 +64,23 @@ it('closes with the first success, and begins anew', () => {
   expect(moves).toEqual([true, false, true]);
 });
 
-function setUp() {
+it('may be given other limits', () => {
+  const { breaker, clock } = setUp({ failures: 2, maxPauseMs: 3000 });
+  fail(breaker, 2);
+  const waits = Array.from({ length: 4 }, () => {
+    const waitMs = breaker.admit();
+    clock.now += waitMs;
+    breaker.admit();
+    return waitMs;
+  });
+  expect(waits).toEqual([1000, 2000, 3000, 3000]);
+});
+
+function setUp(limits?: BreakerLimits) {
   const clock = { now: 5000 };
   const moves: boolean[] = [];
-  const breaker = new CircuitBreaker({ now: () => clock.now, onMove: (open) => void moves.push(open) });
+  const onMove = (open: boolean) => void moves.push(open);
+  const breaker = new CircuitBreaker({ now: () => clock.now, onMove, ...(limits && { limits }) });
   return { breaker, clock, moves };
 }
 

@@ -18,8 +18,11 @@ import type {
   WarmRequest,
   WorkOptions,
 } from '../../registry/operations/operations.ts';
+import type { ReplicationOperations, ReplicationStatus } from '../../replication/replication-operations.ts';
 import { AdminError } from './admin-error.ts';
 import { AdminTransport, type AdminTarget } from './admin-transport.ts';
+import { queryOf } from './query-of.ts';
+import { ReplicationClient } from './replication-client.ts';
 
 /** A copy of the index on its way. */
 export interface Backup {
@@ -30,13 +33,15 @@ export interface Backup {
 
 /** The admin API of a running mirror, a method for each end-point. All methods throw AdminError and nothing else. */
 export class AdminClient {
+  readonly replication: ReplicationOperations;
   readonly #transport: AdminTransport;
 
   constructor(target: AdminTarget) {
     this.#transport = new AdminTransport(target);
+    this.replication = new ReplicationClient(this.#transport);
   }
 
-  status(): Promise<StatusReport> {
+  status(): Promise<StatusReport & { readonly replication: ReplicationStatus }> {
     return this.#transport.call('GET', '/status');
   }
 
@@ -108,10 +113,4 @@ export class AdminClient {
     if (!Number.isSafeInteger(sizeBytes)) throw new AdminError('NO_ENTREPOT', 'the backup came without its length');
     return { sizeBytes, body };
   }
-}
-
-function queryOf(parameters: Readonly<Record<string, string | number | undefined>>): string {
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(parameters)) if (value !== undefined) query.set(name, String(value));
-  return query.size === 0 ? '' : `?${query.toString()}`;
 }

@@ -63,7 +63,7 @@ async function rebuild(config: Config, { verify, force }: ReindexOptions): Promi
   await removeIndex(draft);
   await using store = await DiskStore.open(config.storage.path);
   const report = await (async () => {
-    await using index = new SqliteIndex(draft, { onFlushError: rethrow });
+    await using index = new SqliteIndex(draft, { onFlushError: rethrow, site: config.site });
     using progress = await startProgress('reindex');
     return await reindex({
       store,
@@ -88,6 +88,7 @@ const NOTHING: SalvagedNames = {
   areLinksWhole: false,
   pins: [],
   notes: [],
+  clocks: [],
   events: [],
   lastEvent: undefined,
 };

@@ -7,9 +7,11 @@ import type {
   UpstreamStatus,
   WebhookStatus,
 } from '../../registry/operations/operations.ts';
+import type { ReplicationStatus } from '../../replication/replication-operations.ts';
 import { adminCommand, type AdminOptions, connect } from '../admin/admin-command.ts';
 import { formatCount, formatDuration, formatShare, formatSize } from '../output/format.ts';
 import { show } from '../output/show.ts';
+import { statusText as replicationText } from './replication-text.ts';
 import { describeScrub } from './scrub.ts';
 
 /** Adds `status`. */
@@ -22,7 +24,7 @@ export function addStatus(program: Command): void {
   );
 }
 
-async function statusText(status: StatusReport): Promise<string> {
+async function statusText(status: StatusReport & { readonly replication: ReplicationStatus }): Promise<string> {
   const { formatTable } = await import('../output/table.ts');
   const { site, version, uptimeSeconds, lookups, upstreams, fills, webhooks } = status;
   const facts = [
@@ -43,6 +45,7 @@ async function statusText(status: StatusReport): Promise<string> {
   if (webhooks.length > 0) {
     blocks.push(formatTable(['WEBHOOK', 'NOT YET TOLD', 'SINCE', 'LAST ERROR'], webhooks.map(webhookRow)));
   }
+  if (status.replication.links.length > 0) blocks.push(await replicationText(status.replication));
   return blocks.join('\n\n');
 }
 
@@ -77,7 +80,13 @@ function upstreamRow(upstream: UpstreamStatus): string[] {
   return [upstream.name, stateOf(upstream), `${formatSize(contentBytes)}${quota}`, rateLimitOf(upstream)];
 }
 
-function stateOf({ isOffline, isBreakerOpen, accounts }: UpstreamStatus): string {
+function stateOf(upstream: UpstreamStatus): string {
+  const silent = (upstream.siblings ?? []).filter((sibling) => sibling.isBreakerOpen).map(({ name }) => name);
+  const state = ownStateOf(upstream);
+  return silent.length === 0 ? state : `${state}; siblings held back: ${silent.join(', ')}`;
+}
+
+function ownStateOf({ isOffline, isBreakerOpen, accounts }: UpstreamStatus): string {
   if (isOffline) return 'offline';
   if (isBreakerOpen) return 'failing, held back';
   if (accounts.length === 0 || accounts.some(({ blockedForMs }) => blockedForMs === 0)) return 'ok';

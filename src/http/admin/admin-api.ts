@@ -3,18 +3,21 @@ import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Context, Hono } from 'hono';
 import type { Operations } from '../../registry/operations/operations.ts';
+import type { ReplicationOperations } from '../../replication/replication-operations.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { Secret } from '../../util/secret.ts';
 import { CodedError } from '../../util/coded-error.ts';
 import type { Answer, StreamedBody } from '../answer.ts';
 import { type Admission, admissionBy } from './admission.ts';
-import { type Endpoint, type Endpoints, endpointsOf } from './endpoints.ts';
+import type { Endpoint, Endpoints } from './endpoint.ts';
+import { endpointsOf } from './endpoints.ts';
 import { answerToFailure, describeFailure } from './failure.ts';
 import { Refusal } from './refusal.ts';
 
 /** What the admin API works with. */
 export interface AdminApiOptions {
   readonly operations: Operations;
+  readonly replication: ReplicationOperations;
   /** What every request has to show; without one only programs of this machine are answered. */
   readonly token: Secret | undefined;
   /** Where copies are made before they are sent; made when it is needed. */
@@ -33,7 +36,8 @@ const MAX_LOGGED_PATH = 256;
 export function addAdminApi(app: Hono<{ Bindings: HttpBindings }>, options: AdminApiOptions): void {
   const admission = admissionBy(options.token);
   const serve = (endpoint: Endpoint) => (context: AdminContext) => serveAdmin(context, endpoint, admission, options);
-  for (const [path, methods] of Object.entries(endpointsOf(options.operations, options.temporaryFolder))) {
+  const endpoints = endpointsOf(options.operations, options.replication, options.temporaryFolder);
+  for (const [path, methods] of Object.entries(endpoints)) {
     app.all(`${BASE}${path}`, serve(byMethod(methods)));
   }
   const nothing: Endpoint = () => Promise.reject(new Refusal(404, 'NOT_FOUND', 'the API has nothing at this path'));

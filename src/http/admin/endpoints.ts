@@ -1,49 +1,26 @@
-import type { IncomingMessage } from 'node:http';
 import { parsePlatform } from '../../oci/platform.ts';
 import type { Operations, PurgeTarget } from '../../registry/operations/operations.ts';
-import type { Answer } from '../answer.ts';
+import type { ReplicationOperations } from '../../replication/replication-operations.ts';
 import { backupAnswer } from './backup-answer.ts';
-import {
-  count,
-  countText,
-  flag,
-  type FieldsOf,
-  invalid,
-  optional,
-  otherwise,
-  type Readers,
-  readFields,
-  readQuery,
-  text,
-  texts,
-} from './fields.ts';
+import { type Endpoint, type Endpoints, limit, readBody, workAnswer } from './endpoint.ts';
+import { count, flag, invalid, optional, otherwise, readQuery, text, texts } from './fields.ts';
 import { jsonAnswer } from './json-answer.ts';
-import { readJson } from './read-json.ts';
-import { acceptsStream, streamAnswer } from './work-stream.ts';
+import { replicationEndpoints } from './replication-endpoints.ts';
+import { streamAnswer } from './work-stream.ts';
 
-/** A request to one end-point. */
-interface AdminRequest {
-  readonly message: IncomingMessage;
-  readonly query: URLSearchParams;
-  /** The part of the path that names what it is about; empty where there is none. */
-  readonly name: string;
-}
-
-export type Endpoint = (request: AdminRequest) => Promise<Answer>;
-/** What can be done at each path below `/api/v1`. */
-export type Endpoints = Readonly<Record<string, Readonly<Record<string, Endpoint>>>>;
-
-const PAGE_LIMIT = 1000;
-const DEFAULT_PAGE = 100;
 const MAX_CONCURRENCY = 64;
 
-const limit = otherwise(DEFAULT_PAGE, countText(1, PAGE_LIMIT));
 const dryRun = otherwise(false, flag);
 
 /** The API's end-points. @param temporaryFolder where copies are made before they are sent */
-export function endpointsOf(operations: Operations, temporaryFolder: string): Endpoints {
+export function endpointsOf(
+  operations: Operations,
+  replication: ReplicationOperations,
+  temporaryFolder: string,
+): Endpoints {
   return {
-    ...readingEndpoints(operations),
+    ...replicationEndpoints(replication),
+    ...readingEndpoints(operations, replication),
     ...pinEndpoints(operations),
     ...removingEndpoints(operations),
     ...fetchingEndpoints(operations),
@@ -51,12 +28,12 @@ export function endpointsOf(operations: Operations, temporaryFolder: string): En
   };
 }
 
-function readingEndpoints(operations: Operations): Endpoints {
+function readingEndpoints(operations: Operations, replication: ReplicationOperations): Endpoints {
   return {
     '/status': {
       GET: async ({ query }) => {
         readQuery(query, {});
-        return jsonAnswer(await operations.status());
+        return jsonAnswer({ ...(await operations.status()), replication: await replication.status() });
       },
     },
     '/repositories': {
@@ -191,13 +168,6 @@ function upkeepEndpoints(operations: Operations, temporaryFolder: string): Endpo
   };
 }
 
-/** @throws Refusal, OperationError `INVALID` */
-async function readBody<R extends Readers>({ message, query }: AdminRequest, readers: R): Promise<FieldsOf<R>> {
-  // A `?dryRun=true` that is passed over would be the end of what it was to spare.
-  if (query.size > 0) throw invalid('this request takes its fields from a JSON body, not from the URL');
-  return readFields(await readJson(message), readers);
-}
-
 function targetOf(fields: { image?: string; repository?: string; upstream?: string }): PurgeTarget {
   const { image, repository, upstream } = fields;
   if ([image, repository, upstream].filter((name) => name !== undefined).length === 1) {
@@ -206,9 +176,4 @@ function targetOf(fields: { image?: string; repository?: string; upstream?: stri
     if (upstream !== undefined) return { upstream };
   }
   throw invalid('give one of "image", "repository" and "upstream"');
-}
-
-/** Work that may take minutes: who asks for lines is kept awake by them, everyone else gets plain JSON at its end. */
-async function workAnswer({ message }: AdminRequest, work: () => Promise<object>): Promise<Answer> {
-  return acceptsStream(message) ? streamAnswer(work) : jsonAnswer(await work());
 }

@@ -1,13 +1,13 @@
 import type { Digest } from '../../oci/digest.ts';
-import type { BlobDeletion, Cause, DoomedContent, ManifestDeletion } from '../metadata-index.ts';
+import type { BlobDeletion, Cause, ManifestDeletion } from '../metadata-index.ts';
 import type { Connection } from './connection.ts';
 import type { Events } from './events.ts';
-import type { Graph } from './graph.ts';
+import type { Graph, Node } from './graph.ts';
 import type { Ids } from './ids.ts';
 import type { KnownManifest, KnownManifests } from './known-manifests.ts';
 import type { Roots } from './roots.ts';
 import type { RowCache } from './row-cache.ts';
-import { untagging, type Tags } from './tags.ts';
+import type { Tags } from './tags.ts';
 import { holdReferrersOfBlobs, type Unlinking } from './unlinking.ts';
 
 interface DeletionOptions {
@@ -45,15 +45,17 @@ export class Deletion {
     const deletion = this.#connection.write(() => {
       const top = known.find(repository, digest);
       if (!top) return undefined;
-      const tagNames = tags.removeOf(top);
-      for (const tag of tagNames) events.add(untagging(top, tag), cause);
+      const tagNames = tags.deleteOf(top, cause);
+      // One that was set later than the manifest was deleted elsewhere needs it.
+      if (tags.of(top).length > 0) return { tags: tagNames, manifests: [], doomed: [] };
       const atMs = Date.now();
-      const held = holdReferrersOfBlobs(this.#options, top, { at: atMs });
+      const held = holdReferrersOfBlobs(this.#options, top);
       const going = this.#release(top);
       for (const manifest of going.manifests) events.add({ ...manifest, kind: 'delete', atMs }, cause);
-      const doomed = going.manifests.flatMap((manifest) => this.#remove(manifest));
+      // Of what goes, the bytes that no repository has any more are to leave the store.
+      const doomed = going.manifests.flatMap(({ contentId, digest: gone }) => unlinking.doomUnlinked(contentId, gone));
       this.#loosen(top.repositoryId, going.blobs, atMs);
-      for (const referrer of held) roots.settle(referrer);
+      for (const referrer of held) roots.letGo(referrer, atMs);
       unlinking.tidy(top.repositoryId);
       return { tags: tagNames, manifests: going.manifests.map((manifest) => manifest.digest), doomed };
     });
@@ -71,10 +73,10 @@ export class Deletion {
       const isManifest = unlinking.isManifest(node);
       if (isManifest === undefined) return { outcome: 'unknown', doomed: [] };
       if (isManifest || graph.isListed(node)) return { outcome: 'listed', doomed: [] };
-      const held = holdReferrersOfBlobs(this.#options, node, { at: Date.now() });
+      const held = holdReferrersOfBlobs(this.#options, node);
       roots.remove(node);
       unlinking.unlink(node);
-      for (const referrer of held) roots.settle(referrer);
+      for (const referrer of held) roots.letGo(referrer, Date.now());
       const doomed = unlinking.doomUnlinked(contentId, digest);
       unlinking.tidy(repositoryId);
       return { outcome: 'deleted', doomed };
@@ -82,15 +84,17 @@ export class Deletion {
   }
 
   /**
-   * From the top down: the manifest goes, and those below it unless they are roots or below one. Their links stay where a
-   * manifest has them as its config or a layer: what then still has them has a blob.
+   * From the top down: the manifest goes, and those below it unless they are roots or below one. It stays as a blob of
+   * one that stays: known before the others are looked at, which may be below a root by way of it alone.
    */
   #release(top: KnownManifest): Going {
     const { graph, roots, known, unlinking } = this.#options;
     const { repository, repositoryId } = top;
-    const going: Going = { manifests: [], blobs: new Set() };
+    const going: Going = { manifests: [top], blobs: new Set() };
+    const below = [...graph.listed(top), ...graph.referrers(top)];
     roots.remove(top);
-    const below = [top.contentId];
+    unlinking.demote(top);
+    if (!this.#isBlobOfRoot(top)) unlinking.unlink(top);
     for (let contentId = below.pop(); contentId !== undefined; contentId = below.pop()) {
       const node = { repositoryId, contentId };
       const manifest = known.at(repository, node);
@@ -98,21 +102,21 @@ export class Deletion {
         going.blobs.add(contentId);
         continue;
       }
-      if (contentId !== top.contentId && (roots.find(node) || roots.isBelowRoot(node))) continue;
+      if (roots.find(node) || roots.isBelowRoot(node)) continue;
       going.manifests.push(manifest);
       below.push(...graph.listed(node), ...graph.referrers(node));
-      if (graph.isListedAsBlob(node)) unlinking.demote(node);
-      else unlinking.unlink(node);
+      unlinking.unlink(node);
     }
     return going;
   }
 
-  /** Of what goes, the bytes that no repository has any more are to leave the store. */
-  #remove(manifest: KnownManifest): DoomedContent[] {
-    const { graph, unlinking } = this.#options;
-    const { contentId, digest } = manifest;
-    if (!graph.isListedAsBlob(manifest)) unlinking.unlink(manifest);
-    return unlinking.doomUnlinked(contentId, digest);
+  /** Is it the config or a layer of a manifest that is a root, or below one without its help? */
+  #isBlobOfRoot({ repositoryId, contentId: blob }: Node): boolean {
+    const { graph, roots } = this.#options;
+    return graph.wrappers({ repositoryId, contentId: blob }).some((contentId) => {
+      const wrapper = { repositoryId, contentId };
+      return roots.find(wrapper) !== undefined || roots.isBelowRoot(wrapper, { without: blob });
+    });
   }
 
   /** What is part of nothing any more stands by itself, and garbage collection lets it be for a while. */

@@ -44,13 +44,14 @@ export class Events {
     };
   }
 
-  /** In a transaction. */
-  add(event: NewEvent, { actor, origin }: Cause): void {
+  /** In a transaction. @returns its number */
+  add(event: NewEvent, { actor, origin }: Cause): number {
     const { tag, mediaType, sizeBytes, previous } = event;
-    this.#statements.add.run(
+    const { lastInsertRowid } = this.#statements.add.run(
       eventColumns({ ...event, sequence: 0, tag, mediaType, sizeBytes, previous, actor, origin }),
     );
     this.#callSoon();
+    return Number(lastInsertRowid);
   }
 
   read(after: number, limit: number): RegistryEvent[] {

@@ -46,9 +46,9 @@ export class Graph {
         SELECT manifest_id FROM reference INDEXED BY reference_by_content
         WHERE content_id = :contentId AND repository_id = :repositoryId AND manifest_id < :before AND role <> 'subject'
         ORDER BY manifest_id DESC LIMIT 1`),
-      isListedAsBlob: connection.pluck<Node, 1>(`
-        SELECT 1 FROM reference INDEXED BY reference_by_content
-        WHERE content_id = :contentId AND repository_id = :repositoryId AND role IN ('config', 'layer') LIMIT 1`),
+      wrappers: connection.pluck<Node, number>(`
+        SELECT DISTINCT manifest_id FROM reference INDEXED BY reference_by_content
+        WHERE content_id = :contentId AND repository_id = :repositoryId AND role IN ('config', 'layer')`),
       linkedSubjects: connection.pluck<Node, number>(`
         SELECT f.content_id FROM reference f CROSS JOIN repository_content rc
         WHERE f.repository_id = :repositoryId AND f.manifest_id = :contentId AND f.role = 'subject'
@@ -84,9 +84,12 @@ export class Graph {
     };
   }
 
-  /** What lists it or is its subject and, further up, what has those: nearest branch first, each once, not itself. */
-  *above({ repositoryId, contentId }: Node): Generator<number> {
-    const seen = new Set([contentId]);
+  /**
+   * What lists it or is its subject and, further up, what has those: nearest branch first, each once, not itself.
+   * @param way.without as if that were not there
+   */
+  *above({ repositoryId, contentId }: Node, { without = contentId }: { without?: number } = {}): Generator<number> {
+    const seen = new Set([contentId, without]);
     const branches = [this.#parents(repositoryId, contentId)];
     for (let branch = branches.at(-1); branch; branch = branches.at(-1)) {
       const { done, value: id } = branch.next();
@@ -104,9 +107,9 @@ export class Graph {
     return this.#statements.listerBefore.get({ ...node, before: NO_ID }) !== undefined;
   }
 
-  /** Does one list it as its config or a layer? */
-  isListedAsBlob(node: Node): boolean {
-    return this.#statements.isListedAsBlob.get(node) !== undefined;
+  /** Manifests of the repository that list it as their config or a layer. */
+  wrappers(node: Node): number[] {
+    return this.#statements.wrappers.all(node);
   }
 
   /** Manifests of the repository whose subject it is. */

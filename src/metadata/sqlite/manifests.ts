@@ -1,13 +1,13 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { ManifestReference } from '../../oci/manifest.ts';
 import { MetadataError } from '../metadata-error.ts';
-import type { Cause, ManifestRecord, ManifestRow } from '../metadata-index.ts';
+import type { Cause, KeptTag, ManifestRecord, ManifestRow, PushResult } from '../metadata-index.ts';
 import type { Blobs } from './blobs.ts';
 import type { Connection } from './connection.ts';
 import { NOBODY, type Events } from './events.ts';
 import type { Node } from './graph.ts';
 import type { Ids } from './ids.ts';
-import type { KnownManifests } from './known-manifests.ts';
+import type { KnownManifest, KnownManifests } from './known-manifests.ts';
 import type { Links } from './links.ts';
 import { manifestRow, type ManifestColumns } from './manifest-row.ts';
 import type { Roots } from './roots.ts';
@@ -84,8 +84,8 @@ export class Manifests {
     this.#write(record);
   }
 
-  /** From a client. @returns what of `required` is not there: then nothing is done */
-  push(record: ManifestRecord, required: readonly Digest[], cause: Cause): Digest[] {
+  /** From a client. */
+  push(record: ManifestRecord, required: readonly Digest[], cause: Cause): PushResult {
     return this.#write(record, { required, cause });
   }
 
@@ -94,17 +94,18 @@ export class Manifests {
     return this.#connection.run(() => this.#statements.repositoriesAfter.all({ prefix, after, limit }));
   }
 
-  #write(record: ManifestRecord, push?: Push): Digest[] {
+  #write(record: ManifestRecord, push?: Push): PushResult {
     const { rows } = this.#options;
     const { repository, digest } = record;
     if (repository === '') throw new MetadataError('INDEX_FAILED', `manifest ${digest}: no repository`);
-    const { missing, tags } = this.#connection.write(() => {
+    const { missing, tags, kept } = this.#connection.write(() => {
       const lacking = push ? this.#missing(record, push.required) : [];
-      return { missing: lacking, tags: lacking.length > 0 ? [] : this.#store(record, push?.cause) };
+      const stored = lacking.length > 0 ? { tags: [], kept: [] } : this.#store(record, push?.cause);
+      return { missing: lacking, ...stored };
     });
     rows.forgetManifest(repository, digest);
     for (const tag of tags) rows.forgetTag(repository, tag);
-    return missing;
+    return { missing, kept };
   }
 
   #missing({ repository, references }: ManifestRecord, required: readonly Digest[]): Digest[] {
@@ -115,9 +116,9 @@ export class Manifests {
     });
   }
 
-  /** @param pusher undefined: it is from an upstream @returns names of its tags */
-  #store(record: ManifestRecord, pusher: Cause | undefined): string[] {
-    const { ids, links, roots, blobs, tags, known, events } = this.#options;
+  /** @param pusher undefined: it is from an upstream @returns names of its tags, and those that are kept from it */
+  #store(record: ManifestRecord, pusher: Cause | undefined): { tags: string[]; kept: KeptTag[] } {
+    const { ids, links, roots, blobs, tags, known } = this.#options;
     const { repository, digest, mediaType, sizeBytes, artifactType = null, atMs } = record;
     const node = { repositoryId: ids.ensureRepository(repository), contentId: ids.ensureContent(digest) };
     const manifest = { ...node, repository, digest, mediaType, sizeBytes };
@@ -131,15 +132,30 @@ export class Manifests {
     // blobs by a client that may leave them out: naming another repository's blob must not open it.
     const isHere = (blob: Digest) => record.former?.linked.has(blob) ?? !pusher;
     for (const reference of record.references) this.#addReference(node, reference, isHere);
-    // A tag that stays where it was has no event of its own.
-    if (pusher) events.add({ ...manifest, kind: 'push', tag: record.tags[0], atMs }, pusher);
-    else if (!isKnown) events.add({ ...manifest, kind: 'fill', atMs }, NOBODY);
-    for (const tag of record.tags) tags.point(manifest, { tag, at: atMs, cause: pusher ?? NOBODY });
+    this.#announce(manifest, record, { isKnown, pusher });
+    const kept = record.tags.flatMap((tag) => tags.point(manifest, { tag, at: atMs, cause: pusher ?? NOBODY }) ?? []);
     for (const { tag, movedAtMs } of record.former?.tags ?? []) {
       tags.point(manifest, { tag, at: UNCONFIRMED, movedAt: movedAtMs, cause: NOBODY });
     }
     roots.settle(node);
-    return tags.of(node);
+    return { tags: tags.of(node), kept };
+  }
+
+  /** A tag that stays where it was has no event of its own. Nor has what another site sends when it is here already. */
+  #announce(
+    manifest: KnownManifest,
+    { tags: names, atMs }: ManifestRecord,
+    { isKnown, pusher }: { isKnown: boolean; pusher: Cause | undefined },
+  ): void {
+    const { tags, events } = this.#options;
+    if (!pusher) {
+      if (!isKnown) events.add({ ...manifest, kind: 'fill', atMs }, NOBODY);
+      return;
+    }
+    const foreseen = names.map((tag) => ({ tag, what: tags.foresee(manifest, tag, pusher) }));
+    if (pusher.origin && isKnown && foreseen.every(({ what }) => what !== 'move')) return;
+    const tag = foreseen.find(({ what }) => what !== 'kept')?.tag;
+    events.add({ ...manifest, kind: 'push', tag, atMs }, pusher);
   }
 
   #addReference(manifest: Node, reference: ManifestReference, isHere: (blob: Digest) => boolean): void {

@@ -1,5 +1,6 @@
 import { VERSION_2 } from './version-2.ts';
 import { VERSION_3 } from './version-3.ts';
+import { VERSION_4 } from './version-4.ts';
 
 /**
  * The schema's history: entry N brings an index from version N to N + 1 (`PRAGMA user_version`). Entries are never
@@ -83,4 +84,5 @@ export const MIGRATIONS: readonly string[] = [
   `,
   VERSION_2,
   VERSION_3,
+  VERSION_4,
 ];

@@ -67,15 +67,15 @@ export class Removal {
     if (repositoryId === undefined || contentId === undefined) return;
     const node = { repositoryId, contentId };
     if (!roots.find(node)) return;
-    for (const tag of tags.removeOf(node)) gone.tags.push({ repository, tag });
+    for (const tag of tags.removeOf(repository, node)) gone.tags.push({ repository, tag });
     roots.remove(node);
-    const held = holdReferrersOfBlobs(this.#options, node, { at: Date.now(), withCircle: true });
+    const held = holdReferrersOfBlobs(this.#options, node, { withCircle: true });
     for (const id of this.#release(node)) {
       const released = ids.digest(id) as Digest;
       gone.contents.push({ repository, digest: released });
       gone.doomed.push(...unlinking.doomUnlinked(id, released));
     }
-    for (const referrer of held) roots.settle(referrer);
+    for (const referrer of held) roots.letGo(referrer, Date.now());
     unlinking.tidy(repositoryId);
   }
 

@@ -7,6 +7,9 @@ export interface RootRow {
   readonly usedAt: number;
 }
 
+/** Before every use. */
+const NEVER = 0;
+
 /**
  * Keeps the `root` table right: whatever a repository has is a root or below one; what has a tag is one.
  *
@@ -55,6 +58,17 @@ export class Roots {
     this.#statements.add.run({ repositoryId, contentId, usedAt });
   }
 
+  /** Makes it a root until {@link letGo}, if it is none; it is not used by that. */
+  hold(node: Node): void {
+    this.add(node, NEVER);
+  }
+
+  /** What was held stays a root if nothing else has it. @param usedAt taken if it does, and was never used */
+  letGo(node: Node, usedAt: number): void {
+    this.settle(node);
+    if (this.find(node)?.usedAt === NEVER) this.touch(node, usedAt);
+  }
+
   /** It is a root no more if it has no tag and another root is above it. */
   settle(node: Node): void {
     const root = this.find(node);
@@ -64,9 +78,9 @@ export class Roots {
     this.#statements.remove.run(node);
   }
 
-  /** Is it part of a root other than itself? */
-  isBelowRoot(node: Node): boolean {
-    for (const contentId of this.#graph.above(node)) {
+  /** Is it part of a root other than itself? @param way.without as if that were not there */
+  isBelowRoot(node: Node, way: { without?: number } = {}): boolean {
+    for (const contentId of this.#graph.above(node, way)) {
       if (this.find({ repositoryId: node.repositoryId, contentId })) return true;
     }
     return false;

@@ -1,7 +1,9 @@
 import type { Digest } from '../../oci/digest.ts';
 import { isManifestType } from '../../oci/media-types.ts';
 import { isTag } from '../../oci/reference.ts';
+import type { TagClock } from '../replication-index.ts';
 import { DamagedDatabase } from './damaged-database.ts';
+import { readClocks } from './salvage-clocks.ts';
 import { readLog, type SalvagedLog } from './salvage-events.ts';
 import { Names } from './salvage-names.ts';
 
@@ -30,6 +32,7 @@ export interface Salvage extends SalvagedLog {
   readonly areLinksWhole: boolean;
   readonly pins: readonly { readonly pattern: string; readonly atMs: number }[];
   readonly notes: readonly { readonly key: string; readonly value: string }[];
+  readonly clocks: readonly TagClock[];
   /** What could not be read: sentences for the operator. */
   readonly problems: readonly string[];
 }
@@ -52,6 +55,7 @@ export function salvage(file: string): Salvage {
   const blobs = contents.filter((row) => row.mediaType === undefined);
   const pins = [...readPins(database)];
   const notes = [...readNotes(database)];
+  const clocks = [...readClocks(database)];
   const log = readLog(database);
   if (names.lost > 0) database.problems.push(`${names.lost} rows name repositories or digests that cannot be read`);
   return {
@@ -62,6 +66,7 @@ export function salvage(file: string): Salvage {
     areLinksWhole,
     pins,
     notes,
+    clocks,
     ...log,
     problems: database.problems,
   };
@@ -75,6 +80,7 @@ const NOTHING: Salvage = {
   areLinksWhole: false,
   pins: [],
   notes: [],
+  clocks: [],
   events: [],
   lastEvent: undefined,
   problems: [],

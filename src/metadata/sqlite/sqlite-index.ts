@@ -9,6 +9,7 @@ import type {
   ManifestRecord,
   ManifestRow,
   MetadataIndex,
+  PushResult,
   RegistryEvent,
   RepositorySummary,
   Root,
@@ -18,29 +19,20 @@ import type {
   Use,
 } from '../metadata-index.ts';
 import { backUp } from './backup.ts';
-import { Connection } from './connection.ts';
-import { NOBODY } from './events.ts';
-import { connectParts, type IndexParts } from './index-parts.ts';
-
-const DEFAULT_LOG_BYTES = 16 * 1024 * 1024;
+import { openParts, type IndexParts, type SqliteIndexOptions } from './index-parts.ts';
+import { SqliteReplicationIndex } from './sqlite-replication-index.ts';
 
 /** The index in one SQLite file. Calls take some 20 to 80 µs, which is why they may run on the event loop. */
-export class SqliteIndex implements MetadataIndex {
-  readonly #connection: Connection;
+export class SqliteIndex extends SqliteReplicationIndex implements MetadataIndex {
   readonly #parts: IndexParts;
   readonly #closing = new AbortController();
   #backup: Promise<void> | undefined;
 
   /** @throws MetadataError in use, too new, damaged, read-only or full; the file is left as it was */
-  constructor(file: string, options: { onFlushError: (error: unknown) => void; logBytes?: number }) {
-    this.#connection = new Connection(file, options.logBytes ?? DEFAULT_LOG_BYTES);
-    try {
-      this.#parts = connectParts(this.#connection, options);
-      this.#parts.uses.start();
-    } catch (error) {
-      this.#connection.database.close();
-      throw error;
-    }
+  constructor(file: string, options: SqliteIndexOptions) {
+    const parts = openParts(file, options);
+    super(parts);
+    this.#parts = parts;
   }
 
   async findTag(repository: string, tag: string): Promise<TagRow | undefined> {
@@ -60,7 +52,7 @@ export class SqliteIndex implements MetadataIndex {
   }
 
   async dropTag(repository: string, tag: string): Promise<boolean> {
-    return this.#parts.tags.drop(repository, tag, NOBODY);
+    return this.#parts.tags.drop(repository, tag);
   }
 
   async listTags(repository: string): Promise<string[]> {
@@ -169,7 +161,7 @@ export class SqliteIndex implements MetadataIndex {
 
   async backup(file: string): Promise<void> {
     if (this.#backup) throw new MetadataError('INDEX_FAILED', 'another backup is under way: wait for it');
-    this.#backup = backUp(this.#connection.database, file, this.#closing.signal);
+    this.#backup = backUp(this.#parts.connection.database, file, this.#closing.signal);
     try {
       await this.#backup;
     } finally {
@@ -197,7 +189,7 @@ export class SqliteIndex implements MetadataIndex {
     return this.#parts.notes.removePin(pattern);
   }
 
-  async pushManifest(record: ManifestRecord, required: readonly Digest[], cause: Cause): Promise<readonly Digest[]> {
+  async pushManifest(record: ManifestRecord, required: readonly Digest[], cause: Cause): Promise<PushResult> {
     return this.#parts.manifests.push(record, required, cause);
   }
 
@@ -209,8 +201,8 @@ export class SqliteIndex implements MetadataIndex {
     return this.#parts.pushedBlobs.mount(blob, cause);
   }
 
-  async deleteTag(repository: string, tag: string, cause: Cause): Promise<boolean> {
-    return this.#parts.tags.drop(repository, tag, cause);
+  async deleteTag(repository: string, tag: string, cause: Cause): Promise<'deleted' | 'unknown' | 'kept'> {
+    return this.#parts.tags.delete(repository, tag, cause);
   }
 
   async deleteManifest(repository: string, digest: Digest, cause: Cause): Promise<ManifestDeletion | undefined> {
@@ -250,16 +242,16 @@ export class SqliteIndex implements MetadataIndex {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const { uses, events } = this.#parts;
+    const { connection, uses, events } = this.#parts;
     uses.stop();
     events.stop();
     this.#closing.abort(new MetadataError('INDEX_FAILED', 'the index was closed before its backup was done'));
     await this.#backup?.catch(() => undefined);
-    if (!this.#connection.database.open) return;
+    if (!connection.database.open) return;
     try {
       await uses.flush();
     } finally {
-      this.#connection.database.close();
+      connection.database.close();
     }
   }
 }

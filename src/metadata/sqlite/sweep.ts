@@ -1,22 +1,25 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Connection } from './connection.ts';
+import type { TagClocks } from './tag-clocks.ts';
 
 /** Rows looked at before others have their turn: some 2 ms. */
 const STEP = 500;
 
 /**
- * Removes rows of content that nothing needs any more: no bytes, in no repository, named by no manifest. Whatever else
- * goes, goes at once, with what it stands for. The digests of thousands of evicted images lie all over a large index: by
- * going through it in their order, each of its pages is written once.
+ * Removes old tombstones, and rows of content that nothing needs any more: no bytes, in no repository, named by no
+ * manifest. Whatever else goes, goes at once, with what it stands for. The digests of thousands of evicted images lie all
+ * over a large index: by going through it in their order, each of its pages is written once.
  */
 export class Sweep {
   readonly #connection: Connection;
+  readonly #clocks: TagClocks;
   readonly #statements;
   /** The digest up to which all is looked at. */
   #after = '';
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, clocks: TagClocks) {
     this.#connection = connection;
+    this.#clocks = clocks;
     this.#statements = {
       stepEnd: connection.pluck<{ after: string; step: number }, string | null>(
         'SELECT max(digest) FROM (SELECT digest FROM content WHERE digest > :after ORDER BY digest LIMIT :step)',
@@ -34,7 +37,7 @@ export class Sweep {
 
   /** Goes on where the last call has reached its limit. @returns how many went */
   async sweep(limit: number): Promise<number> {
-    let removed = 0;
+    let removed = this.#clocks.sweep(limit);
     while (removed < limit) {
       const last = this.#connection.run(() => this.#statements.stepEnd.get({ after: this.#after, step: STEP }));
       if (typeof last !== 'string') {

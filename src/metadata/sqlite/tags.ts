@@ -1,14 +1,15 @@
 import type { Digest } from '../../oci/digest.ts';
 import { MetadataError } from '../metadata-error.ts';
-import type { Cause, TagRow } from '../metadata-index.ts';
+import type { Cause, KeptTag, TagRow } from '../metadata-index.ts';
 import type { Connection } from './connection.ts';
-import { NOBODY, type Events, type NewEvent } from './events.ts';
+import { NOBODY, type Events } from './events.ts';
 import type { Node } from './graph.ts';
 import type { Ids } from './ids.ts';
 import type { KnownManifest, KnownManifests } from './known-manifests.ts';
 import { manifestRow, type ManifestColumns } from './manifest-row.ts';
 import type { Roots } from './roots.ts';
 import type { RowCache } from './row-cache.ts';
+import type { TagChanges } from './tag-changes.ts';
 
 interface TagsOptions {
   readonly ids: Ids;
@@ -16,6 +17,7 @@ interface TagsOptions {
   readonly known: KnownManifests;
   readonly events: Events;
   readonly rows: RowCache;
+  readonly changes: TagChanges;
 }
 
 /** Tags of repositories. */
@@ -84,35 +86,79 @@ export class Tags {
   /**
    * In a transaction: the same, of a manifest that is known to belong to the repository.
    * @param pointing.movedAt when it began to point there, if that is not when it was confirmed
+   * @returns what it is instead, if that was set later than what arrives
    */
-  point(manifest: KnownManifest, pointing: { tag: string; at: number; movedAt?: number; cause: Cause }): void {
-    const { tag, at, movedAt = at, cause } = pointing;
-    const { ids, roots, events } = this.#options;
-    const { repositoryId, contentId } = manifest;
+  point(
+    manifest: KnownManifest,
+    pointing: { tag: string; at: number; movedAt?: number; cause: Cause },
+  ): KeptTag | undefined {
+    const { tag, at, movedAt, cause } = pointing;
+    const { ids, roots, events, changes } = this.#options;
+    const { repository, repositoryId, contentId, digest } = manifest;
     const before = this.#statements.target.get(repositoryId, tag);
-    this.#statements.put.run({ repositoryId, contentId, tag, at, movedAt });
-    if (before === contentId) return;
     const previous = before === undefined ? undefined : ids.digest(before);
-    events.add({ ...manifest, kind: 'tag', tag, previous, atMs: movedAt }, cause);
-    roots.add(manifest, movedAt);
+    const change = { repository, tag, digest, cause };
+    const outcome = changes.settle(change);
+    if (outcome === 'kept') return { tag, digest: previous };
+    this.#statements.put.run({ repositoryId, contentId, tag, at, movedAt: movedAt ?? at });
+    if (before === contentId) {
+      if (outcome === 'apply' && cause.origin?.clock) changes.note(change, { sequence: cause.origin.sequence });
+      return undefined;
+    }
+    const sequence = events.add({ ...manifest, kind: 'tag', tag, previous, atMs: movedAt ?? at }, cause);
+    // The log of an index that is built anew is put in its place later.
+    changes.note(change, movedAt === undefined ? { sequence } : { sequence: 0, clock: { ms: movedAt, count: 0 } });
+    roots.add(manifest, movedAt ?? at);
     if (before !== undefined) roots.tagLeft({ repositoryId, contentId: before });
+    return undefined;
   }
 
-  /** @returns false if there was no such tag */
-  drop(repository: string, tag: string, cause: Cause): boolean {
-    const { ids, roots, known, events, rows } = this.#options;
+  /** In a transaction: what {@link point} would do. `same`: it points there already. */
+  foresee(manifest: KnownManifest, tag: string, cause: Cause): 'move' | 'same' | 'kept' {
+    const { repository, repositoryId, contentId, digest } = manifest;
+    if (this.#options.changes.judge({ repository, tag, digest, cause }) === 'kept') return 'kept';
+    return this.#statements.target.get(repositoryId, tag) === contentId ? 'same' : 'move';
+  }
+
+  /** An upstream has no such tag any more: that is nothing for other sites to repeat. @returns false if there was none */
+  drop(repository: string, tag: string): boolean {
+    const { roots, changes, rows } = this.#options;
     const isDropped = this.#connection.write(() => {
-      const repositoryId = ids.repository(repository);
-      const contentId = repositoryId === undefined ? undefined : this.#statements.target.get(repositoryId, tag);
-      if (repositoryId === undefined || contentId === undefined) return false;
-      this.#statements.remove.run(repositoryId, tag);
-      const manifest = known.at(repository, { repositoryId, contentId });
-      if (manifest) events.add(untagging(manifest, tag), cause);
-      roots.tagLeft({ repositoryId, contentId });
+      const node = this.#find(repository, tag);
+      if (!node) return false;
+      this.#remove(repository, tag, { node, cause: NOBODY });
+      changes.forget(repository, tag);
+      roots.tagLeft(node);
       return true;
     });
     rows.forgetTag(repository, tag);
     return isDropped;
+  }
+
+  /** `kept`: it was set later. */
+  delete(repository: string, tag: string, cause: Cause): 'deleted' | 'unknown' | 'kept' {
+    const { roots, changes, rows } = this.#options;
+    const outcome = this.#connection.write(() => {
+      const node = this.#find(repository, tag);
+      if (node) {
+        if (!this.#delete(repository, tag, { node, cause })) return 'kept';
+        roots.tagLeft(node);
+        return 'deleted';
+      }
+      const change = { repository, tag, digest: undefined, cause };
+      // What was pushed earlier may still be on its way.
+      if (cause.origin?.clock && changes.settle(change) === 'apply') {
+        changes.note(change, { sequence: cause.origin.sequence });
+      }
+      return 'unknown';
+    });
+    rows.forgetTag(repository, tag);
+    return outcome;
+  }
+
+  /** In a transaction: all tags of the manifest are deleted, but for those that were set later. @returns their names */
+  deleteOf(manifest: KnownManifest, cause: Cause): string[] {
+    return this.of(manifest).filter((tag) => this.#delete(manifest.repository, tag, { node: manifest, cause }));
   }
 
   names(repository: string): string[] {
@@ -124,15 +170,35 @@ export class Tags {
     return this.#statements.namesOf.all(node);
   }
 
-  /** In a transaction: its tags go. @returns their names */
-  removeOf(node: Node): string[] {
+  /** In a transaction: its tags go with it, and nobody deleted them. @returns their names */
+  removeOf(repository: string, node: Node): string[] {
     const names = this.of(node);
     if (names.length > 0) this.#statements.removeOf.run(node);
+    for (const tag of names) this.#options.changes.forget(repository, tag);
     return names;
   }
-}
 
-/** The tag pointed at that manifest until now. */
-export function untagging(manifest: KnownManifest, tag: string): NewEvent {
-  return { ...manifest, kind: 'untag', tag, previous: manifest.digest, atMs: Date.now() };
+  #find(repository: string, tag: string): Node | undefined {
+    const repositoryId = this.#options.ids.repository(repository);
+    const contentId = repositoryId === undefined ? undefined : this.#statements.target.get(repositoryId, tag);
+    return repositoryId === undefined || contentId === undefined ? undefined : { repositoryId, contentId };
+  }
+
+  /** @returns false if it was set later */
+  #delete(repository: string, tag: string, { node, cause }: { node: Node; cause: Cause }): boolean {
+    const { changes } = this.#options;
+    const change = { repository, tag, digest: undefined, cause };
+    if (changes.settle(change) === 'kept') return false;
+    changes.note(change, { sequence: this.#remove(repository, tag, { node, cause }) });
+    return true;
+  }
+
+  /** @returns the number of its event */
+  #remove(repository: string, tag: string, { node, cause }: { node: Node; cause: Cause }): number {
+    const { known, events } = this.#options;
+    this.#statements.remove.run(node.repositoryId, tag);
+    const manifest = known.at(repository, node);
+    const untagging = { kind: 'untag', tag, atMs: Date.now() } as const;
+    return manifest ? events.add({ ...manifest, ...untagging, previous: manifest.digest }, cause) : 0;
+  }
 }

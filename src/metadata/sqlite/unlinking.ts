@@ -24,12 +24,12 @@ interface Needs {
  * Before something goes: of blobs, itself or those that would go with it, the referrers become roots. They are below
  * these, and yet are manifests that a client pushed, not parts: only a manifest takes its referrers along.
  * @param hold.withCircle a manifest's own go with it if they are above it, too: else each would hold up the other for ever
- * @returns them, to be settled when it is done ({@link Roots.settle})
+ * @returns them, to be let go when it is done ({@link Roots.letGo})
  */
 export function holdReferrersOfBlobs(
   { graph, roots, unlinking }: Needs,
   top: Node,
-  { at, withCircle = false }: { at: number; withCircle?: boolean },
+  { withCircle = false }: { withCircle?: boolean } = {},
 ): readonly Node[] {
   const { repositoryId } = top;
   const going = new Set([top.contentId]);
@@ -48,7 +48,7 @@ export function holdReferrersOfBlobs(
     }
   }
   const held = [...referrers].filter((id) => !going.has(id)).map((contentId) => ({ repositoryId, contentId }));
-  for (const node of held) roots.add(node, at);
+  for (const node of held) roots.hold(node);
   return held;
 }
 

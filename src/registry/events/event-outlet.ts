@@ -1,3 +1,4 @@
+import type { RegistryEvent } from '../../metadata/metadata-index.ts';
 import { EventTrimming } from './event-trimming.ts';
 import { Webhook, type WebhookOptions, type WebhookParts, type WebhookStatus } from './webhook.ts';
 
@@ -9,11 +10,14 @@ export interface EventOutletOptions extends WebhookParts {
   readonly trimEveryMs?: number;
 }
 
+type TrimListener = (events: readonly RegistryEvent[]) => void;
+
 /** What becomes of events: receivers are told, and in the end they go. */
 export class EventOutlet implements AsyncDisposable {
   readonly #options: EventOutletOptions;
   readonly #webhooks: readonly Webhook[];
   readonly #trimming: EventTrimming;
+  readonly #trimListeners = new Set<TrimListener>();
 
   constructor(options: EventOutletOptions) {
     const { index, keepMs, telemetry, trimEveryMs, webhooks } = options;
@@ -25,6 +29,7 @@ export class EventOutlet implements AsyncDisposable {
       keepMs,
       onTrim: (events) => {
         for (const webhook of this.#webhooks) webhook.abandon(events);
+        for (const listener of this.#trimListeners) listener(events);
       },
       ...(trimEveryMs !== undefined && { everyMs: trimEveryMs }),
     });
@@ -35,6 +40,12 @@ export class EventOutlet implements AsyncDisposable {
     for (const webhook of this.#webhooks) await webhook.start();
     if (this.#webhooks.length > 0) this.#options.telemetry.metrics.observeWebhooks(() => this.status());
     this.#trimming.start();
+  }
+
+  /** Tells of events before they go from the log, until it is disposed of: for other readers of it. */
+  onTrim(listener: TrimListener): Disposable {
+    this.#trimListeners.add(listener);
+    return { [Symbol.dispose]: () => this.#trimListeners.delete(listener) };
   }
 
   status(): Promise<WebhookStatus[]> {

@@ -242,6 +242,11 @@ export class Fill implements Readable {
     await this.#letGo(failure !== undefined);
   }
 
+  /** The next try is to get its bytes from elsewhere, where there are several that may have them. */
+  #distrustSources(): void {
+    for (const { repository, upstream } of this.#transfer.sources) upstream.distrust?.(repository.path, this.digest);
+  }
+
   #mismatch(): UpstreamError {
     const registry = this.#transfer.sources[0]?.repository.registry ?? '';
     return new UpstreamError('INVALID', registry, `what it sent for ${this.digest} has another digest`);
@@ -254,6 +259,7 @@ export class Fill implements Readable {
     this.#hasEnded = true;
     this.#failure = { error, isCorrupt };
     this.#transfer.stop();
+    if (isCorrupt) this.#distrustSources();
     this.#confirmed.reject(error);
     for (const reader of this.#readers) reader.wakeAnyway();
     await this.#letGo(isCorrupt);

@@ -34,6 +34,7 @@ export function judgeFailure(error: unknown, context: FailureContext): Verdict {
     case 'NOT_FOUND':
     case 'DENIED':
     case 'CREDENTIALS_REFUSED':
+    case 'REFUSED':
       return context.otherSources > 0 ? { kind: 'nextSource', delayMs: 0 } : { kind: 'fail' };
     case 'RATE_LIMITED':
     case 'UNREACHABLE':

@@ -132,7 +132,7 @@ export class Transfer {
     try {
       if (!source) throw new Error('a transfer without a source');
       const range = isRanged ? { startBytes, endBytes } : undefined;
-      const options = { signal: this.#stop.signal, purpose: this.#options.purpose };
+      const options = { signal: this.#stop.signal, purpose: this.#options.purpose, sizeBytes: this.#sizeBytes };
       await using stream = await source.upstream.getBlob(source.repository.path, this.#options.digest, range, options);
       await this.#take(stream, claim, source, ingest);
       this.#claims.delete(claim);

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Cause, DoomedContent, MetadataIndex } from '../../metadata/metadata-index.ts';
+import type { Cause, DoomedContent, KeptTag, MetadataIndex } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseManifest } from '../../oci/manifest.ts';
 import { isIndexType } from '../../oci/media-types.ts';
@@ -12,7 +12,9 @@ import type { SeenTags } from '../seen-tags.ts';
 import type { Removal } from '../space/removal.ts';
 import type { Upstreams } from '../upstreams.ts';
 import type { HostedRules } from './hosted-rules.ts';
+import { causeIn } from './cause-in.ts';
 import { findRoot, tagTarget } from './look-up.ts';
+import { tellingConflicts } from './telling-conflicts.ts';
 
 export interface DeletionOptions {
   readonly index: MetadataIndex;
@@ -26,6 +28,9 @@ export interface DeletionOptions {
   readonly telemetry: Telemetry;
 }
 
+/** What a deletion that arrived from another site did not take. */
+export type Kept = Pick<KeptTag, 'digest'>;
+
 const PAGE = 200;
 /** In the event log. */
 const BY_RETENTION: Cause = { actor: 'retention' };
@@ -38,31 +43,48 @@ export class Deletion {
     this.#options = options;
   }
 
-  /** What the tag points at stays. */
-  async tag(repository: Repository, tag: string, cause: Cause): Promise<void> {
+  /**
+   * What the tag points at stays.
+   * @returns what stays itself: a tag that was set later than it was deleted at the site where the deletion comes from
+   */
+  async tag(repository: Repository, tag: string, cause: Cause): Promise<Kept | undefined> {
+    let kept: Kept | undefined;
     await this.#delete(repository, tag, cause, async () => {
-      const { index, seen } = this.#options;
+      const { index, seen, upstreams } = this.#options;
       const { name } = repository;
       if (this.#isImmutable(repository)?.(tag) && (await tagTarget(index, name, tag)) !== undefined) {
         throw new RegistryError('TAG_IMMUTABLE', `the tag ${tag} of ${name} is immutable`, { details: [{ tag }] });
       }
-      if (!(await index.deleteTag(name, tag, cause))) throw unknownManifest(repository, tag);
+      const outcome = await index.deleteTag(name, tag, causeIn(upstreams, repository, cause));
+      if (outcome === 'unknown') throw unknownManifest(repository, tag);
+      if (outcome === 'kept') {
+        kept = { digest: await tagTarget(index, name, tag) };
+        return undefined;
+      }
       seen.forget(name, tag);
       return [];
     });
+    return kept;
   }
 
-  /** It goes with its tags, even where an index lists it. */
-  async manifest(repository: Repository, digest: Digest, cause: Cause): Promise<void> {
+  /**
+   * It goes with its tags, even where an index lists it.
+   * @returns what stays, with tags that were set later than it was deleted at the site where the deletion comes from
+   */
+  async manifest(repository: Repository, digest: Digest, cause: Cause): Promise<Kept | undefined> {
+    let kept: Kept | undefined;
     await this.#delete(repository, digest, cause, async () => {
-      const { index, hot, seen } = this.#options;
+      const { index, hot, seen, upstreams } = this.#options;
       await this.#requireMutable(repository, digest);
-      const gone = await index.deleteManifest(repository.name, digest, cause);
+      const gone = await index.deleteManifest(repository.name, digest, causeIn(upstreams, repository, cause));
       if (!gone) throw unknownManifest(repository, digest);
       for (const tag of gone.tags) seen.forget(repository.name, tag);
       for (const manifest of gone.manifests) hot.forget(manifest);
-      return gone.doomed;
+      if (gone.manifests.length > 0) return gone.doomed;
+      kept = { digest };
+      return undefined;
     });
+    return kept;
   }
 
   /** Not while a manifest of the repository lists it. */
@@ -83,7 +105,8 @@ export class Deletion {
     const { index, rules, tagLocks, telemetry } = this.#options;
     const isGone = await tagLocks.run(repository, async () => {
       if (rules.of(repository).isImmutable(tag)) return false;
-      return (await tagTarget(index, repository, tag)) === digest && index.deleteTag(repository, tag, BY_RETENTION);
+      if ((await tagTarget(index, repository, tag)) !== digest) return false;
+      return (await index.deleteTag(repository, tag, BY_RETENTION)) === 'deleted';
     });
     if (isGone) telemetry.contentExpired({ repository, tag, digest });
     return isGone;
@@ -103,19 +126,22 @@ export class Deletion {
     return true;
   }
 
+  /** @param act returns what became doomed; undefined: nothing was deleted */
   async #delete(
     repository: Repository,
     reference: string,
-    { actor }: Cause,
-    act: () => Promise<readonly DoomedContent[]>,
+    cause: Cause,
+    act: () => Promise<readonly DoomedContent[] | undefined>,
   ): Promise<void> {
     const { upstreams, rules, tagLocks, telemetry } = this.#options;
     if (upstreams.isHosted(repository) && !rules.of(repository.name).allowsDeletes) {
       throw new RegistryError('DELETES_OFF', `nothing may be deleted in ${repository.name}`);
     }
     try {
-      const doomed = await tagLocks.run(repository.name, act);
-      telemetry.contentDeleted({ repository: repository.name, reference, actor });
+      const { name } = repository;
+      const doomed = await tagLocks.run(name, () => tellingConflicts(this.#options, { repository: name, cause }, act));
+      if (!doomed) return;
+      telemetry.contentDeleted({ repository: name, reference, actor: cause.actor, origin: cause.origin?.site });
       await this.#settle(doomed);
     } catch (error) {
       throw toRegistryError(error, 'MANIFEST_UNKNOWN');

@@ -1,4 +1,3 @@
-import { ContentError } from '../../content/content-error.ts';
 import type { MetadataIndex } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseManifest } from '../../oci/manifest.ts';
@@ -9,7 +8,6 @@ import type { BlobReading } from '../mended-blob.ts';
 import type { BlobInfo, OpenBlob } from '../open-blob.ts';
 import { RegistryError } from '../registry-error.ts';
 import { ageOf, type StoredBlobs } from '../stored-blobs.ts';
-import type { LostContent } from '../upkeep/lost-content.ts';
 import type { HostedRules } from './hosted-rules.ts';
 import type { WantedBlobs } from './wanted-blobs.ts';
 
@@ -17,12 +15,11 @@ export interface HostedBlobsOptions {
   readonly index: MetadataIndex;
   readonly hot: HotManifests;
   readonly stored: StoredBlobs;
-  readonly lost: LostContent;
   readonly rules: HostedRules;
   readonly wanted: WantedBlobs;
 }
 
-/** Blobs of hosted repositories: what is not here is nowhere. */
+/** Blobs of hosted repositories that are here. */
 export class HostedBlobs {
   readonly #options: HostedBlobsOptions;
 
@@ -39,7 +36,13 @@ export class HostedBlobs {
         ? await stored.open(repository, digest, row, (failure) => this.#reopen(repository, digest, failure))
         : undefined;
     if (blob) return blob;
-    throw row.belongs && (await this.#isMissed(repository, digest))
+    throw await this.missing(repository, digest);
+  }
+
+  /** The RegistryError for what nobody has: BLOB_UNKNOWN, CONTENT_LOST for what was pushed and is damaged or gone. */
+  async missing(repository: Repository, digest: Digest): Promise<RegistryError> {
+    const { belongs } = await this.#options.index.findBlob(repository.name, digest);
+    return belongs && (await this.#isMissed(repository, digest))
       ? lostBlob(repository, digest)
       : unknownBlob(repository, digest);
   }
@@ -84,10 +87,7 @@ export class HostedBlobs {
 
   /** The file anew: it may have been pushed again. */
   async #reopen(repository: Repository, digest: Digest, failure: unknown): Promise<BlobReading> {
-    const { index, stored, lost } = this.#options;
-    if (failure instanceof ContentError) await lost.examine(digest, 'serving');
-    const row = await index.findBlob(repository.name, digest);
-    const file = row.isStored ? await stored.openFile(digest, row) : undefined;
+    const file = await this.#options.stored.reopen(repository, digest, failure);
     if (!file) throw lostBlob(repository, digest);
     return file;
   }

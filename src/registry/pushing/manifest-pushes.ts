@@ -1,15 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ContentError } from '../../content/content-error.ts';
 import type { ContentStore } from '../../content/content-store.ts';
-import type { Cause, MetadataIndex } from '../../metadata/metadata-index.ts';
-import { digestOf, matchesDigest, type Digest } from '../../oci/digest.ts';
-import {
-  ManifestInvalidError,
-  type ManifestReference,
-  parseManifest,
-  type ParsedManifest,
-} from '../../oci/manifest.ts';
-import { isSchema1Type, mediaTypeOf } from '../../oci/media-types.ts';
+import type { Cause, KeptTag, MetadataIndex, PushResult } from '../../metadata/metadata-index.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { ManifestReference, ParsedManifest } from '../../oci/manifest.ts';
 import type { Reference } from '../../oci/reference.ts';
 import type { Repository } from '../../oci/repository.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
@@ -21,8 +15,11 @@ import type { DiskBudget } from '../space/disk-budget.ts';
 import type { LostContent } from '../upkeep/lost-content.ts';
 import type { Upstreams } from '../upstreams.ts';
 import type { HostedRules } from './hosted-rules.ts';
-import { requiredContent } from './required-content.ts';
+import { causeIn } from './cause-in.ts';
 import { tagTarget } from './look-up.ts';
+import { parsePushed } from './parse-pushed.ts';
+import { requiredContent } from './required-content.ts';
+import { tellingConflicts } from './telling-conflicts.ts';
 import { noRoom, reserveRoom } from './upload-room.ts';
 
 export interface ManifestPushesOptions {
@@ -56,6 +53,16 @@ export interface ManifestPush {
 export interface PushedManifest {
   readonly digest: Digest;
   readonly subject: Digest | undefined;
+  /** Tags that point elsewhere still, or stay deleted: they were changed later than at the site where this comes from. */
+  readonly kept: readonly KeptTag[];
+}
+
+/** A manifest on its way into the store. */
+interface Checked {
+  readonly digest: Digest;
+  readonly manifest: ParsedManifest;
+  readonly required: readonly ManifestReference[];
+  readonly tags: readonly string[];
 }
 
 /** Descriptors that are looked up before others have their turn. */
@@ -71,17 +78,17 @@ export class ManifestPushes {
     this.#options = options;
   }
 
-  /** Bytes are kept exactly; tags point at it as soon as this returns. */
+  /** Bytes are kept exactly; tags point at it as soon as this returns, but for those that are kept. */
   async put(push: ManifestPush): Promise<PushedManifest> {
     try {
-      const digest = requireDigest(push);
-      const manifest = parsePushed(push);
+      const { digest, manifest } = parsePushed(push);
       const required = requiredContent(manifest);
       const missing = await this.#look(push.repository, required);
-      if (missing.length > 0 && !this.#isSparse(push.repository)) throw unknownContent(push.repository, missing);
-      await this.#store(push, digest, manifest, required);
+      if (missing.length > 0 && !this.#isSparse(push)) throw unknownContent(push.repository, missing);
+      const tags = push.reference.kind === 'tag' ? [push.reference.tag, ...push.tags] : push.tags;
+      const kept = await this.#store(push, { digest, manifest, required, tags });
       const subject = manifest.references.find(({ role }) => role === 'subject')?.digest;
-      return { digest, subject };
+      return { digest, subject, kept };
     } catch (error) {
       if (error instanceof ContentError && error.code === 'STORE_FULL') throw noRoom('disk', error);
       throw toRegistryError(error, 'MANIFEST_UNKNOWN');
@@ -89,9 +96,9 @@ export class ManifestPushes {
   }
 
   /** A replica may be a part of what its origin has, and a rule may allow the same of what is pushed. */
-  #isSparse(repository: Repository): boolean {
+  #isSparse({ repository, cause }: ManifestPush): boolean {
     const { upstreams, rules } = this.#options;
-    return !upstreams.isHosted(repository) || rules.of(repository.name).isSparse;
+    return cause.origin !== undefined || !upstreams.isHosted(repository) || rules.of(repository.name).isSparse;
   }
 
   /** @returns what is not there @throws RegistryError MANIFEST_INVALID when something has another size than the manifest says */
@@ -112,24 +119,20 @@ export class ManifestPushes {
     return missing;
   }
 
-  /** Bytes first, then one transaction, and nobody removes the digest meanwhile. */
-  async #store(
-    push: ManifestPush,
-    digest: Digest,
-    manifest: ParsedManifest,
-    required: readonly ManifestReference[],
-  ): Promise<void> {
-    const { store, index, budget, locks, lost, hot, seen, upstreams, telemetry } = this.#options;
-    const { repository, bytes, cause } = push;
-    const tags = push.reference.kind === 'tag' ? [push.reference.tag, ...push.tags] : push.tags;
+  /** Bytes first, then one transaction, and nobody removes the digest meanwhile. @returns tags that stayed */
+  async #store(push: ManifestPush, checked: Checked): Promise<readonly KeptTag[]> {
+    const { store, index, budget, locks, lost, hot } = this.#options;
+    const { repository, bytes } = push;
+    const { digest, tags } = checked;
     await this.#requireMovable(repository, tags, digest);
     const reservation = await reserveRoom(budget, repository.registry, bytes.length);
+    let kept: readonly KeptTag[];
     try {
-      await locks.run(digest, async () => {
+      kept = await locks.run(digest, async () => {
         const wasStored = (await index.findBlob('', digest)).isStored;
         await store.put(digest, bytes);
         try {
-          await this.#note(push, { digest, manifest, required, tags });
+          return await this.#note(push, checked);
         } catch (error) {
           // What the index does not have is not to lie there: it would be taken for something that was forgotten.
           if (!wasStored) await store.remove(digest);
@@ -142,31 +145,13 @@ export class ManifestPushes {
     lost.stored(digest, repository.name);
     hot.set(digest, bytes);
     await budget.share();
-    if (!upstreams.isHosted(repository)) for (const tag of tags) seen.add(repository.name, tag, digest);
-    telemetry.manifestPushed({
-      repository: repository.name,
-      digest,
-      tags,
-      sizeBytes: bytes.length,
-      actor: cause.actor,
-    });
+    this.#tell(push, checked, kept);
+    return kept;
   }
 
-  async #note(
-    push: ManifestPush,
-    {
-      digest,
-      manifest,
-      required,
-      tags,
-    }: {
-      digest: Digest;
-      manifest: ParsedManifest;
-      required: readonly ManifestReference[];
-      tags: readonly string[];
-    },
-  ): Promise<void> {
-    const { index, tagLocks } = this.#options;
+  /** @returns tags that stayed */
+  async #note(push: ManifestPush, { digest, manifest, required, tags }: Checked): Promise<readonly KeptTag[]> {
+    const { index, tagLocks, upstreams } = this.#options;
     const { repository, bytes, cause } = push;
     const record = {
       repository: repository.name,
@@ -178,17 +163,35 @@ export class ManifestPushes {
       tags,
       atMs: Date.now(),
     };
-    const needed = this.#isSparse(repository) ? [] : required.map((reference) => reference.digest);
-    const missing = await tagLocks.run(repository.name, async () => {
+    const needed = this.#isSparse(push) ? [] : required.map((reference) => reference.digest);
+    const change = causeIn(upstreams, repository, cause);
+    const add = (): Promise<PushResult> => index.pushManifest(record, needed, change);
+    const { missing, kept } = await tagLocks.run(repository.name, async () => {
       await this.#requireMovable(repository, tags, digest);
-      return index.pushManifest(record, needed, cause);
+      return tellingConflicts(this.#options, { repository: repository.name, cause }, add);
     });
-    if (missing.length === 0) return;
+    if (missing.length === 0) return kept;
     const isMissing = new Set(missing);
     throw unknownContent(
       repository,
       required.filter((reference) => isMissing.has(reference.digest)),
     );
+  }
+
+  #tell({ repository, bytes, cause }: ManifestPush, { digest, tags }: Checked, kept: readonly KeptTag[]): void {
+    const { seen, upstreams, telemetry } = this.#options;
+    const stayed = new Set(kept.map(({ tag }) => tag));
+    const moved = tags.filter((tag) => !stayed.has(tag));
+    if (!upstreams.isHosted(repository)) for (const tag of moved) seen.add(repository.name, tag, digest);
+    telemetry.manifestPushed({
+      repository: repository.name,
+      digest,
+      tags: moved,
+      sizeBytes: bytes.length,
+      actor: cause.actor,
+      origin: cause.origin?.site,
+      keptTags: kept.length === 0 ? undefined : [...stayed],
+    });
   }
 
   /** @throws RegistryError TAG_IMMUTABLE for a tag that points elsewhere and stays there */
@@ -203,33 +206,6 @@ export class ManifestPushes {
       throw new RegistryError('TAG_IMMUTABLE', message, { details: [{ tag, digest: target }] });
     }
   }
-}
-
-/** @throws RegistryError DIGEST_INVALID */
-function requireDigest({ reference, bytes }: ManifestPush): Digest {
-  if (reference.kind === 'tag') return digestOf(bytes);
-  if (matchesDigest(bytes, reference.digest)) return reference.digest;
-  throw new RegistryError('DIGEST_INVALID', `the manifest that was pushed is not ${reference.digest}`);
-}
-
-/** Stricter than with upstreams: who pushes can be told what is wrong. @throws RegistryError MANIFEST_INVALID */
-function parsePushed({ bytes, contentType }: ManifestPush): ParsedManifest {
-  const sentAs = mediaTypeOf(contentType);
-  let manifest: ParsedManifest;
-  try {
-    manifest = parseManifest(bytes, contentType);
-  } catch (cause) {
-    if (!(cause instanceof ManifestInvalidError)) throw cause;
-    throw new RegistryError('MANIFEST_INVALID', cause.message, { cause });
-  }
-  if (sentAs !== '' && sentAs !== manifest.mediaType) {
-    const message = `the manifest is a ${manifest.mediaType} but was sent with Content-Type: ${sentAs}`;
-    throw new RegistryError('MANIFEST_INVALID', message);
-  }
-  if (isSchema1Type(manifest.mediaType)) {
-    throw new RegistryError('MANIFEST_INVALID', 'manifests of schema 1 are not taken: their digest is of other bytes');
-  }
-  return manifest;
 }
 
 function unknownContent({ name }: Repository, missing: readonly ManifestReference[]): RegistryError {

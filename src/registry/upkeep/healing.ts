@@ -3,6 +3,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/repository.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { Blobs } from '../blobs.ts';
+import type { EarlyManifests } from '../pushing/early-manifests.ts';
 import type { ManifestShelf } from '../manifest-shelf.ts';
 import type { Upstreams } from '../upstreams.ts';
 
@@ -11,13 +12,14 @@ export interface HealingOptions {
   readonly upstreams: Upstreams;
   readonly blobs: Blobs;
   readonly shelf: ManifestShelf;
+  readonly early: EarlyManifests;
   readonly telemetry: Telemetry;
 }
 
 /** Repositories that are asked for the same content before it is given up. */
 const MAX_SOURCES = 3;
 
-/** Fetches again what was lost. What was pushed here comes back only by another push, unless an upstream has it too. */
+/** Fetches again what was lost. What was pushed here comes back only by another push, unless an upstream or a sibling has it. */
 export class Healing {
   readonly #options: HealingOptions;
 
@@ -25,13 +27,13 @@ export class Healing {
     this.#options = options;
   }
 
-  /** False when no upstream gives it: it is fetched then when a client asks for it. */
+  /** False when nobody gives it: it is fetched then when a client asks for it. */
   async heal(digest: Digest): Promise<boolean> {
     const { index, upstreams, telemetry } = this.#options;
     const holders = await index.repositoriesOf(digest, MAX_SOURCES);
-    let failure: unknown = new Error('no upstream is known that has it');
+    let failure: unknown = new Error('nobody is known who has it');
     for (const { repository: name, isManifest } of holders) {
-      const repository = upstreams.repositoryNamed(name);
+      const repository = upstreams.sourcedRepository(name);
       if (!repository) continue;
       try {
         await this.#fetch(repository, digest, isManifest);
@@ -45,10 +47,16 @@ export class Healing {
   }
 
   async #fetch(repository: Repository, digest: Digest, isManifest: boolean): Promise<void> {
-    const { blobs, shelf } = this.#options;
-    if (isManifest) {
-      const { outcome } = await shelf.fetch(repository, { kind: 'digest', digest }, 'revalidation');
-      if (outcome === 'bypass') throw new Error('there is no room for it');
-    } else await blobs.fetch(repository, digest, 'revalidation');
+    const { blobs, early, shelf, upstreams } = this.#options;
+    if (!isManifest) {
+      await blobs.fetch(repository, digest, 'revalidation');
+      return;
+    }
+    const reference = { kind: 'digest', digest } as const;
+    const answer = upstreams.isHosted(repository)
+      ? await early.fetch(repository, reference)
+      : await shelf.fetch(repository, reference, 'revalidation');
+    if (!answer) throw new Error('none of its siblings has it');
+    if (answer.outcome === 'bypass') throw new Error('there is no room for it');
   }
 }

@@ -66,7 +66,7 @@ export class Reconciliation {
     const { blobs, telemetry, upstreams } = this.#options;
     const limit = pLimit(RESUMED_AT_ONCE);
     for (const { digest, origin } of this.#interrupted) {
-      const repository = upstreams.repositoryNamed(origin);
+      const repository = upstreams.sourcedRepository(origin);
       if (!repository) continue;
       void limit(async () => {
         if (this.#stop.signal.aborted) return;

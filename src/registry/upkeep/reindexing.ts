@@ -1,6 +1,7 @@
 import { ContentError } from '../../content/content-error.ts';
 import type { ContentStore } from '../../content/content-store.ts';
 import type { MetadataIndex, RegistryEvent } from '../../metadata/metadata-index.ts';
+import type { TagClock } from '../../metadata/replication-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import {
   ManifestInvalidError,
@@ -26,6 +27,8 @@ export interface SalvagedNames {
   readonly areLinksWhole: boolean;
   readonly pins: readonly string[];
   readonly notes: readonly { readonly key: string; readonly value: string }[];
+  /** Which change of each tag was the last, and tags that were deleted. */
+  readonly clocks: readonly TagClock[];
   readonly events: readonly RegistryEvent[];
   /** The number of the newest event that was ever written; undefined: not known. */
   readonly lastEvent: number | undefined;
@@ -113,6 +116,7 @@ export async function reindex(options: ReindexOptions): Promise<ReindexReport> {
   for (const { key, value } of names.notes) await index.writeNote(key, value);
   // Nothing has happened by this. An unknown number is below that of this millisecond: numbers go up more slowly.
   await index.restoreEvents(names.events, names.lastEvent ?? Date.now());
+  await index.restoreTagClocks(names.clocks);
   return {
     ...counted,
     repositories: repositories.size,

@@ -55,6 +55,29 @@ const authorization = fc.oneof(
   { weight: 1, arbitrary: fc.oneof(fc.constantFrom(...BAD_CREDENTIALS), headerText) },
 );
 
+/** What comes from another site says so; the time is one that has passed, or none. */
+function originOf(digest: fc.Arbitrary<string>): fc.Arbitrary<string> {
+  const clock = fc
+    .tuple(fc.nat({ max: 5000 }), fc.nat({ max: 3 }))
+    .map(([ms, count]) => `${1_764_425_000_000 + ms}.${count}`);
+  const parameter = fc.oneof(
+    mostly(fc.constantFrom('us-east', 'eu-west'), headerText).map((site) => `site=${site}`),
+    numberText.map((sequence) => `sequence=${sequence}`),
+    mostly(clock, numberText).map((time) => `clock=${time}`),
+    digest.map((base) => `base=${base}`),
+  );
+  const right = fc
+    .tuple(fc.constantFrom('us-east', 'ap-south'), fc.nat({ max: 99 }), clock, fc.option(digest, { nil: undefined }))
+    .map(([site, sequence, time, base]) => {
+      const common = `site=${site}; sequence=${sequence}; clock=${time}`;
+      return base === undefined ? common : `${common}; base=${base}`;
+    });
+  return mostly(
+    right,
+    fc.array(parameter, { maxLength: 6 }).map((parameters) => parameters.join('; ')),
+  );
+}
+
 /** Few headers. What Node's own client would not send is left out. */
 export function fuzzHeaders(digest: fc.Arbitrary<string>): fc.Arbitrary<Record<string, string>> {
   const etag = fc.oneof(
@@ -66,6 +89,7 @@ export function fuzzHeaders(digest: fc.Arbitrary<string>): fc.Arbitrary<Record<s
     { weight: 6, arbitrary: fc.tuple(fc.constant('Content-Range'), contentRange) },
     { weight: 6, arbitrary: fc.tuple(fc.constant('Content-Type'), mediaType) },
     { weight: 3, arbitrary: fc.tuple(fc.constant('Accept'), mediaType) },
+    { weight: 5, arbitrary: fc.tuple(fc.constant('Entrepot-Origin'), originOf(digest)) },
     { weight: 3, arbitrary: fc.tuple(fc.constantFrom('If-None-Match', 'If-Range', 'If-Match'), etag) },
     { weight: 2, arbitrary: fc.constantFrom(...ODD_HEADERS) },
   );

@@ -9,6 +9,8 @@ export interface Client {
   readonly url: string;
   /** The user whose password goes along unasked; undefined: none. */
   readonly user: string | undefined;
+  /** A token that goes along in place of a user's password. */
+  readonly token?: string;
   /** Where paths without a leading slash are. */
   readonly repository: string;
 }
@@ -71,8 +73,9 @@ export function jsonOf({ body }: Answer): Record<string, unknown> {
   return JSON.parse(body.toString()) as Record<string, unknown>;
 }
 
-/** The headers that name a user. */
-export function authorizationOf({ user }: Pick<Client, 'user'>): Record<string, string> {
+/** The headers that name a user, or have a token. */
+export function authorizationOf({ user, token }: Pick<Client, 'user' | 'token'>): Record<string, string> {
+  if (token !== undefined) return { Authorization: `Bearer ${token}` };
   return user === undefined ? {} : { Authorization: basic(user) };
 }
 

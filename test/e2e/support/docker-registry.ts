@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Client } from '../../conformance/support/send.ts';
 import { freePort, type RunningProcess, startProcess } from '../../support/process.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../../support/temporary-directory.ts';
 import { type Access, TokenServer } from './token-server.ts';
@@ -23,6 +24,8 @@ interface Parts {
 /** Debian's docker-registry with its storage in a temporary folder; it demands tokens of a server of its own. */
 export class DockerRegistry implements AsyncDisposable {
   readonly #parts: Parts;
+  /** Signs the state of uploads, which outlives a restart. */
+  readonly #secret = randomUUID();
   #process: RunningProcess | undefined;
   #accessLog = '';
 
@@ -39,6 +42,12 @@ export class DockerRegistry implements AsyncDisposable {
   /** How entrepot's configuration names it as an upstream: with a login, or without. */
   upstream(login: 'login' | 'anonymous' = 'login'): object {
     return login === 'login' ? { url: this.url, credentials: CREDENTIALS } : { url: this.url };
+  }
+
+  /** For requests by hand, within five minutes. */
+  client(repository: string): Client {
+    const access = { type: 'repository', name: repository, actions: ['pull', 'push'] };
+    return { url: this.url, user: undefined, token: this.sign([access]), repository };
   }
 
   /** A token for this registry. */
@@ -108,7 +117,7 @@ export class DockerRegistry implements AsyncDisposable {
         filesystem: { rootdirectory: join(directory.path, 'storage') },
         maintenance: { uploadpurging: { enabled: false } },
       },
-      http: { addr: `127.0.0.1:${port}`, secret: randomUUID() },
+      http: { addr: `127.0.0.1:${port}`, secret: this.#secret },
       auth: { token: tokens.registryConfig },
     };
   }

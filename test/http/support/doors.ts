@@ -3,6 +3,7 @@ import { MirrorDoor } from '../../../src/http/mirror-door.ts';
 import { RegistryDoor } from '../../../src/http/registry-door.ts';
 import { auditRequest } from '../../../src/http/audit-request.ts';
 import type { Answer } from '../../../src/http/answer.ts';
+import { chooseActions } from '../../../src/http/choose-actions.ts';
 import type { Door, Visitor } from '../../../src/http/door.ts';
 import {
   type DistributionRequest,
@@ -10,6 +11,7 @@ import {
   type PathAddress,
 } from '../../../src/http/distribution-path.ts';
 import { answerForError, errorAnswer } from '../../../src/http/error-answer.ts';
+import { isReplicated } from '../../../src/http/replication-origin.ts';
 import { createTokenListener, isTokenUrl } from '../../../src/http/token-endpoint.ts';
 import type { AuditEntry } from '../../../src/telemetry/audit-log.ts';
 import { openAccess, type TestAccess } from '../../access/support/open-access.ts';
@@ -30,7 +32,7 @@ export interface DoorsOptions {
   readonly publicUrl?: URL;
 }
 
-/** `ci` writes to hosted repositories, `peer` to others, `alice` may read what is secret; everyone reads the rest. */
+/** `ci` writes to hosted repositories, `peer` to others and to `local/replicas/`, `alice` may read what is secret; everyone reads the rest. */
 export async function openDoors(options: DoorsOptions = {}): Promise<TestDoors> {
   await using stack = new AsyncDisposableStack();
   const users = 'users' in options ? options.users : ['alice', 'ci', 'peer'];
@@ -39,7 +41,7 @@ export async function openDoors(options: DoorsOptions = {}): Promise<TestDoors> 
       users,
       policy: [
         { who: ['ci'], may: ['pull', 'push', 'delete'], mayNot: [], in: ['local/**'] },
-        { who: ['peer'], may: ['replicate'], mayNot: [], in: ['docker.io/**'] },
+        { who: ['peer'], may: ['replicate'], mayNot: [], in: ['docker.io/**', 'local/replicas/**'] },
         { who: ['alice'], may: ['pull'], mayNot: [], in: ['local/secret/**'] },
         { who: ['anonymous'], may: [], mayNot: ['pull'], in: ['local/secret/**'] },
         { who: ['anonymous'], may: ['pull'], mayNot: [], in: ['**'] },
@@ -149,7 +151,8 @@ async function serve(
   response.end(message.method === 'HEAD' ? undefined : answer.body);
 }
 
-function answerTo({ method }: IncomingMessage, request: DistributionRequest, visitor: Visitor): Answer {
+function answerTo(message: IncomingMessage, request: DistributionRequest, visitor: Visitor): Answer {
+  const { method } = message;
   const headers = { 'Content-Type': 'application/json' };
   if (request.kind === 'catalog') {
     const names = ['docker.io/library/nginx', 'local/app', 'local/secret/app'];
@@ -160,8 +163,10 @@ function answerTo({ method }: IncomingMessage, request: DistributionRequest, vis
   const isRead = method === 'GET' || method === 'HEAD';
   if (repository) {
     const { name, isHosted } = repository;
-    const write = isHosted ? (method === 'DELETE' ? 'delete' : 'push') : 'replicate';
-    visitor.require(isRead ? 'pull' : write, name);
+    const { kind } = request as Extract<DistributionRequest, { address: unknown }>;
+    const { isAnonymous } = visitor.principal;
+    const actions = chooseActions({ kind, method, isHosted, isReplicated: isReplicated(message), isAnonymous });
+    visitor.require(actions ?? 'replicate', name);
   }
   const status = isRead ? 200 : method === 'PUT' ? 201 : 202;
   return { status, headers, body: Buffer.from(JSON.stringify({ who: visitor.principal.name })) };

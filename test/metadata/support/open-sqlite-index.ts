@@ -3,11 +3,11 @@ import { SqliteIndex } from '../../../src/metadata/sqlite/sqlite-index.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import type { IndexUnderTest } from '../metadata-index-conformance.ts';
 
-/** An index in a file of its own. */
-export async function openSqliteIndex(): Promise<IndexUnderTest & { readonly file: string }> {
+/** An index in a file of its own. @param site the name of the site that it is of */
+export async function openSqliteIndex(site?: string): Promise<IndexUnderTest & { readonly file: string }> {
   await using opened = new AsyncDisposableStack();
   const file = join(opened.use(await temporaryDirectory()).path, 'index.sqlite');
-  let index = openSqliteFile(file);
+  let index = openSqliteFile(file, site);
   const cleanup = opened.move();
   return {
     get index() {
@@ -16,7 +16,7 @@ export async function openSqliteIndex(): Promise<IndexUnderTest & { readonly fil
     file,
     reopen: async () => {
       await index[Symbol.asyncDispose]();
-      index = openSqliteFile(file);
+      index = openSqliteFile(file, site);
       return index;
     },
     [Symbol.asyncDispose]: async () => {
@@ -27,10 +27,11 @@ export async function openSqliteIndex(): Promise<IndexUnderTest & { readonly fil
 }
 
 /** Opens the index in that file; an error of a flush in the background is an uncaught one. */
-export function openSqliteFile(file: string): SqliteIndex {
+export function openSqliteFile(file: string, site?: string): SqliteIndex {
   return new SqliteIndex(file, {
     onFlushError: (error) => {
       throw error;
     },
+    ...(site !== undefined && { site }),
   });
 }

@@ -145,6 +145,12 @@ function addImages(database: Database, repositories: number, images: number): vo
   run(`
     INSERT INTO tag SELECT repository_id, 'v' || number, manifest_id, :at, :at FROM image ORDER BY 1, 2`);
   run(`
+    INSERT INTO tag_clock (repository, tag, digest, site, sequence, ms, count)
+    SELECT r.name, 'v' || i.number, c.digest, '', 0, :at, 0
+    FROM image i CROSS JOIN repository r ON r.id = i.repository_id CROSS JOIN content c ON c.id = i.manifest_id
+    ORDER BY 1, 2`);
+  run('UPDATE last_clock SET ms = :at');
+  run(`
     INSERT INTO root (repository_id, content_id, registry_id, digest, used_at)
     SELECT i.repository_id, i.manifest_id, r.registry_id, c.digest, :at + i.number * 1000
     FROM image i CROSS JOIN content c ON c.id = i.manifest_id JOIN repository r ON r.id = i.repository_id

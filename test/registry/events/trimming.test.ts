@@ -53,6 +53,21 @@ describe('the event log', () => {
     expect(receiver.accepted.flatMap(({ ids }) => ids).sort()).toEqual(idsOf(young));
   });
 
+  test('tells other readers what it is about to forget, until they do not listen any more', async () => {
+    await using stage = await openStage();
+    const outlet = await stage.open(trimming);
+    const told: number[] = [];
+    const listening = outlet.onTrim((events) => told.push(...events.map(({ sequence }) => sequence)));
+    const longAgoMs = Date.now() - KEEP_MS - 60_000;
+    const first = await stage.happenAt(longAgoMs, 'local/a', 'local/b');
+    await expect.poll(() => sequences(stage), PATIENT).toEqual([]);
+    expect(told).toEqual(first);
+    listening[Symbol.dispose]();
+    await stage.happenAt(longAgoMs, 'local/c');
+    await expect.poll(() => sequences(stage), PATIENT).toEqual([]);
+    expect(told).toEqual(first);
+  });
+
   test('counts what a webhook loses that it has not even looked at', async () => {
     await using receiver = await startReceiver(() => 503);
     await using stage = await openStage();

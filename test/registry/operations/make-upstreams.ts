@@ -1,3 +1,4 @@
+import type { HostedSources } from '../../../src/registry/hosted-sources.ts';
 import { UpstreamRules } from '../../../src/registry/rules.ts';
 import { Upstreams, UpstreamSite } from '../../../src/registry/upstreams.ts';
 import type { Upstream } from '../../../src/upstream/upstream.ts';
@@ -7,6 +8,7 @@ export function makeUpstreams(
   names: readonly string[],
   defaultName: string | undefined,
   hosted: readonly string[] = [],
+  hostedSources?: HostedSources,
 ): Upstreams {
   const rules = new UpstreamRules({
     freshForMs: 0,
@@ -22,6 +24,7 @@ export function makeUpstreams(
     names.map((name) => new UpstreamSite(silentUpstream(name), rules, false)),
     defaultName,
     hosted,
+    hostedSources,
   );
 }
 

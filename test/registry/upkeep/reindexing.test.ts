@@ -120,6 +120,39 @@ test('a tag of which only the name is known counts as moved now', async () => {
   expect(await index.listTagRows({ repository: APP, limit: 9 })).toMatchObject([{ tag: 'v1', movedAtMs: nowMs }]);
 });
 
+test('which change of a tag was the last is known as before, and so are deletions', async () => {
+  await using hosted = await openHosted();
+  const digest = await hosted.push(APP, 'v1', 1);
+  for (const tag of ['v2', 'v3']) await hosted.push(APP, tag, 1);
+  const origin = { site: 'us', sequence: 70, clock: { ms: Date.now() + 5000, count: 3 }, base: digest };
+  await hosted.index.deleteTag(APP, 'v2', { actor: 'us', origin });
+  await hosted.index.deleteTag(APP, 'v3', CAUSE);
+  const look = async (index: SqliteIndex) => [
+    await index.findTagState(APP, 'v1'),
+    ...(await index.listTombstones({ repository: APP, limit: 9 })),
+  ];
+  const before = await look(hosted.index);
+  expect(before).toMatchObject([{ sequence: 2 }, { tag: 'v2', site: 'us', sequence: 70 }, { tag: 'v3' }]);
+  const index = await hosted.reindex();
+  expect(await look(index)).toEqual(before);
+  await index.putTag(APP, 'v2', digest, Date.now());
+  expect(await index.findTagState(APP, 'v2')).toMatchObject({ clock: { ms: origin.clock.ms, count: 5 } });
+});
+
+test('a tag whose last change is not known counts as set by this site when it was moved', async () => {
+  await using hosted = await openHosted();
+  const movedAtMs = Date.now() - 90 * DAY_MS;
+  const digest = await hosted.push(APP, 'v1', movedAtMs);
+  const index = await hosted.reindex({ names: { clocks: [] } });
+  expect(await index.findTagState(APP, 'v1')).toEqual({
+    digest,
+    site: 'site',
+    sequence: 0,
+    clock: { ms: movedAtMs, count: 0 },
+    base: undefined,
+  });
+});
+
 const CONTENTS = ['own layer', 'own foreign layer', 'private layer', 'private foreign layer'];
 
 /** The image of one repository names two layers of another one, besides its own. */

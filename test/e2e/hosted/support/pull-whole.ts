@@ -1,6 +1,10 @@
 import { expect } from 'vitest';
 import { digestOf, type DigestAlgorithm } from '../../../support/bytes.ts';
+import { IMAGE_MEDIA_TYPES } from '../../../support/images.ts';
 import { type Client, send } from '../../../conformance/support/send.ts';
+
+/** docker-registry has no OCI manifests for those who do not say that they know them. */
+const ACCEPT = ['*/*', ...Object.values(IMAGE_MEDIA_TYPES).flatMap(({ manifest, index }) => [manifest, index])].join();
 
 /** What of a manifest names something else. */
 interface Names {
@@ -24,7 +28,7 @@ export async function pullWhole(client: Client, reference: string): Promise<stri
 }
 
 async function get(client: Client, path: string): Promise<{ bytes: Buffer; digest: string }> {
-  const { status, body, whole, headers } = await send(client, 'GET', path);
+  const { status, body, whole, headers } = await send(client, 'GET', path, { headers: { Accept: ACCEPT } });
   expect({ status, whole }, `${client.repository} ${path}`).toEqual({ status: 200, whole: true });
   const told = String(headers['docker-content-digest']);
   const [algorithm = ''] = told.split(':');

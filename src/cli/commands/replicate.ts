@@ -1,0 +1,56 @@
+import type { Command } from 'commander';
+import type { ReplicateProgress, ReplicateReport } from '../../replication/replication-operations.ts';
+import { adminCommand, type AdminOptions, connect, type End } from '../admin/admin-command.ts';
+import { EXIT_CODE } from '../exit-code.ts';
+import { interruptible } from '../interruptible.ts';
+import { formatCount, formatSize, printable } from '../output/format.ts';
+import { startProgress } from '../output/progress.ts';
+import { show } from '../output/show.ts';
+import { differenceLine } from './difference-text.ts';
+
+interface ReplicateOptions extends AdminOptions {
+  readonly rule: string;
+  readonly peer?: string;
+  readonly now: boolean;
+  readonly dryRun: boolean;
+}
+
+/** Adds `replicate`. */
+export function addReplicate(program: Command, end: End): void {
+  adminCommand(program, 'replicate', 'send what a rule is about to its peers')
+    .requiredOption('--rule <name>', 'the rule')
+    .option('--peer <name>', 'to this peer only')
+    .option('--now', 'outside of time windows too, and wait until it is done', false)
+    .option('--dry-run', 'only say what differs, and would be sent or deleted', false)
+    .action(async ({ rule, peer, now, dryRun, ...options }: ReplicateOptions) => {
+      const client = await connect(options);
+      const request = { rule, now, dryRun, ...(peer !== undefined && { peer }) };
+      end(
+        await interruptible('what was begun goes on in the background', async (signal) => {
+          using progress = await startProgress('replicate');
+          const tell = (step: ReplicateProgress) =>
+            progress.update(step.referencesDone, step.references, progressText(step));
+          const report = await client.replication.replicate(request, { signal, onProgress: tell });
+          progress[Symbol.dispose]();
+          await show(report, options, replicateText);
+          return report.failures.length === 0 ? EXIT_CODE.ok : EXIT_CODE.failed;
+        }),
+      );
+    });
+}
+
+function progressText({ references, referencesDone, sentBytes }: ReplicateProgress): string {
+  return `${referencesDone} of ${formatCount(references, 'reference')}, ${formatSize(sentBytes)} sent`;
+}
+
+function replicateText(report: ReplicateReport): string {
+  const { isDryRun, isWaitedFor, references, sentBytes, differences, failures } = report;
+  if (isDryRun) {
+    const sum = differences.length === 0 ? 'nothing would be sent' : formatCount(differences.length, 'difference');
+    return [...differences.map(differenceLine), sum].join('\n');
+  }
+  if (!isWaitedFor) return `${formatCount(references, 'reference')} to be looked at: see entrepot replication status`;
+  const lines = failures.map(({ peer, reference, error }) => printable(`${peer}: ${reference}: ${error}`));
+  const failed = failures.length === 0 ? '' : `; ${failures.length} failed`;
+  return [...lines, `${formatCount(references, 'reference')} done, ${formatSize(sentBytes)} sent${failed}`].join('\n');
+}

@@ -1,0 +1,37 @@
+import type { Digest } from '../../oci/digest.ts';
+import { parseReference } from '../../oci/reference.ts';
+import type { FetchedManifest } from '../../upstream/upstream.ts';
+import type { Link } from './link.ts';
+
+/** A reference at the peer. */
+interface Place {
+  /** The repository's name there. */
+  readonly path: string;
+  readonly reference: string;
+}
+
+/**
+ * What a reference stands for at the peer, where a HEAD by one who replicates tells what is stored; undefined: it is not
+ * there.
+ * @throws UpstreamError
+ */
+export async function digestThere(link: Link, place: Place, signal: AbortSignal): Promise<Digest | undefined> {
+  const { peer, pace } = link;
+  const reference = parseReference(place.reference);
+  if (!reference) return undefined;
+  const head = await peer.headManifest(place.path, reference, { signal, ...(pace && { pace }) });
+  if (!head) return undefined;
+  if (reference.kind === 'digest') return reference.digest;
+  // The header is no more than recommended (distribution-spec, "Checking if content exists in the registry").
+  return head.digest ?? (await manifestThere(link, place, signal))?.digest;
+}
+
+/** The same with its bytes. @throws UpstreamError */
+export async function manifestThere(
+  { peer, pace }: Link,
+  { path, reference: text }: Place,
+  signal: AbortSignal,
+): Promise<FetchedManifest | undefined> {
+  const reference = parseReference(text);
+  return reference && peer.getManifest(path, reference, { signal, ...(pace && { pace }) });
+}

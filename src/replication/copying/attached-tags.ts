@@ -1,0 +1,33 @@
+import { digestAlgorithm, digestHex, parseDigest, type Digest } from '../../oci/digest.ts';
+import { attachedTo } from '../../registry/pushing/choose-expired.ts';
+import type { CopyIndex } from './copy-task.ts';
+
+/** More than any signing tool makes of one digest. */
+const MAX_TAGS = 20;
+const MAX_HEX = 64;
+
+/** Where referrers of a digest stand in a registry without the referrers API (distribution-spec, "Referrers Tag Schema"). */
+export function referrersTagOf(subject: Digest): string {
+  return `${digestAlgorithm(subject)}-${digestHex(subject).slice(0, MAX_HEX)}`;
+}
+
+/** Is it such a tag? */
+export function isReferrersTag(tag: string): boolean {
+  return attachedTo(tag) !== undefined && !tag.includes('.');
+}
+
+/** The manifest that a tag belongs to by its name, as cosign makes them: `sha256-<hex>.sig`. Undefined for others. */
+export function subjectOfTag(tag: string): Digest | undefined {
+  return parseDigest(attachedTo(tag) ?? '');
+}
+
+/** Tags here that belong to a manifest by their names, without the referrers tag. */
+export async function tagsAttachedTo(
+  index: Pick<CopyIndex, 'listTagRows'>,
+  repository: string,
+  subject: Digest,
+): Promise<string[]> {
+  const after = referrersTagOf(subject);
+  const rows = await index.listTagRows({ repository, after, limit: MAX_TAGS });
+  return rows.flatMap(({ tag }) => (subjectOfTag(tag) === subject ? [tag] : []));
+}

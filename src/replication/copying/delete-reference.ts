@@ -1,0 +1,106 @@
+import type { Digest } from '../../oci/digest.ts';
+import { parseManifest } from '../../oci/manifest.ts';
+import type { Reference } from '../../oci/reference.ts';
+import { UpstreamError } from '../../upstream/upstream-error.ts';
+import { mapAtOnce } from '../comparing/at-once.ts';
+import { digestThere } from '../comparing/look-at-peer.ts';
+import { referrersTagOf } from './attached-tags.ts';
+import type { CopyTask } from './copy-task.ts';
+import { inTurn } from './in-turn.ts';
+import { subjectOf } from './put-manifest.ts';
+import { changeReferrersTag, removing } from './referrers-tag.ts';
+
+/**
+ * `kept`: the peer's tag is another one by now, or the manifest has a tag there. `vanished`: nobody knows any more that it
+ * was deleted.
+ */
+export type DeletionOutcome = 'deleted' | 'absent' | 'kept' | 'vanished';
+
+/** With more tags than that nobody looks whether one of them needs the manifest. */
+const MAX_TAGS = 1000;
+
+/** Deletes at the peer what was deleted here and is not here again. @throws UpstreamError, RegistryError, MetadataError */
+export function deleteReference(task: CopyTask, reference: Reference): Promise<DeletionOutcome> {
+  if (reference.kind === 'digest') return deleteManifest(task, reference.digest);
+  const { memory, path, signal } = task;
+  const { tag } = reference;
+  return inTurn(
+    (hold) => memory.turns.run(`tag ${path}:${tag}`, hold),
+    signal,
+    () => deleteTag(task, tag),
+  );
+}
+
+async function deleteTag(task: CopyTask, tag: string): Promise<DeletionOutcome> {
+  const { index, repository, memory, peer, path, call, link, signal } = task;
+  const tombstone = await index.findTombstone(repository, tag);
+  if (!tombstone) return 'vanished';
+  const { site, sequence, clock, digest } = tombstone;
+  const reference = { kind: 'tag', tag } as const;
+  const options = { ...call, origin: { site, sequence, clock } };
+  // A site knows itself which change was the last.
+  if (await memory.isEntrepot(peer, call)) return peer.deleteManifest(path, reference, options);
+  const there = await digestThere(link, { path, reference: tag }, signal);
+  if (!there) return 'absent';
+  if (there !== digest) return 'kept';
+  try {
+    return await peer.deleteManifest(path, reference, options);
+  } catch (error) {
+    if (!isUnsupported(error)) throw error;
+    const others = (await tagsThere(task, digest))?.filter((other) => other !== tag);
+    if (!others || others.length > 0) throw error;
+    // With its last tag the manifest may go: where only that can be deleted it is the way to get rid of the tag.
+    return removeManifest(task, digest);
+  }
+}
+
+/** Only what no tag at the peer needs: a plain registry would delete its tags with it. */
+async function deleteManifest(task: CopyTask, digest: Digest): Promise<DeletionOutcome> {
+  const { link, path, signal, memory, peer, call } = task;
+  if (!(await digestThere(link, { path, reference: digest }, signal))) return 'absent';
+  const tags = await tagsThere(task, digest);
+  if (!tags) return 'kept';
+  const isEntrepot = await memory.isEntrepot(peer, call);
+  for (const tag of tags) {
+    const isDoomed = await wasDeleted(task, tag, digest);
+    if (!isDoomed || (isEntrepot && (await deleteReference(task, { kind: 'tag', tag })) === 'kept')) return 'kept';
+  }
+  return removeManifest(task, digest);
+}
+
+/** Was the tag deleted here when it pointed at this? Then it keeps nothing at the peer. */
+async function wasDeleted({ index, repository, rule }: CopyTask, tag: string, digest: Digest): Promise<boolean> {
+  return rule.scope.takesTag(tag) && (await index.findTombstone(repository, tag))?.digest === digest;
+}
+
+/** Tags at the peer that point at a manifest; undefined if there are too many tags to look at. */
+async function tagsThere({ peer, path, call, link, signal }: CopyTask, digest: Digest): Promise<string[] | undefined> {
+  const tags = await peer.listTags(path, call);
+  if (tags.length > MAX_TAGS) return undefined;
+  const found = await mapAtOnce(tags, signal, async (tag, either) =>
+    (await digestThere(link, { path, reference: tag }, either)) === digest ? [tag] : [],
+  );
+  return found.flat();
+}
+
+async function removeManifest(task: CopyTask, digest: Digest): Promise<DeletionOutcome> {
+  const { peer, path, call, origin, memory } = task;
+  const reference = { kind: 'digest', digest } as const;
+  const subject = await subjectThere(task, digest);
+  const outcome = await peer.deleteManifest(path, reference, { ...call, origin });
+  memory.forgetHolder(digest, path);
+  if (subject && outcome === 'deleted') await changeReferrersTag(task, referrersTagOf(subject), removing(digest));
+  return outcome;
+}
+
+/** What it is listed as a referrer of, where the list is not the peer's own affair. */
+async function subjectThere({ memory, peer, path, call }: CopyTask, digest: Digest): Promise<Digest | undefined> {
+  if (memory.hasReferrersApi === true || (await memory.isEntrepot(peer, call))) return undefined;
+  const manifest = await peer.getManifest(path, { kind: 'digest', digest }, call);
+  return manifest && subjectOf(parseManifest(manifest.bytes, manifest.mediaType));
+}
+
+/** Some registries delete by digest only, and say so in one way or the other. */
+function isUnsupported(error: unknown): boolean {
+  return error instanceof UpstreamError && error.code === 'REFUSED' && [400, 405].includes(error.status ?? 0);
+}

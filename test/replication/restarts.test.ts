@@ -1,0 +1,137 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { manifest } from '../metadata/support/rows.ts';
+import { linkOf, openStage, untilDone } from './support/stage.ts';
+
+const CAUSE = { actor: 'alice' };
+
+describe('after a restart', () => {
+  test('what was not done is done, with what was left of it', async () => {
+    await using stage = await openStage();
+    stage.copying.script = async ({ job, saveProgress, signal }) => {
+      if (job.progress !== undefined) return;
+      await saveProgress('half of it');
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      throw signal.reason;
+    };
+    await stage.push('v1');
+    await expect.poll(async () => (await stage.index.listJobs({ limit: 1 }))[0]?.progress).toBe('half of it');
+    await stage.restart();
+    await untilDone(stage);
+    expect(stage.copying.begun).toEqual(['v1', 'v1']);
+    // Being broken off is no failure.
+    expect((await stage.index.listJobRecords({ limit: 5 })).map(({ outcome }) => outcome)).toEqual(['copied']);
+  });
+
+  test('what ran when the process was killed is done', async () => {
+    await using stage = await openStage();
+    await stage.push('v1');
+    await untilDone(stage);
+    await stage.stop();
+    const nowMs = Date.now();
+    const job = { rule: 'all', peer: 'us-east', repository: 'local/app', reference: 'v1', sequence: 1, priority: 0 };
+    await stage.index.enqueueJobs([{ ...job, sinceMs: nowMs, dueAtMs: nowMs }]);
+    await stage.index.leaseJobs({ peer: 'us-east', except: [], nowMs, untilMs: nowMs + 3_600_000, limit: 1 });
+    await stage.start();
+    await untilDone(stage);
+    expect(stage.copying.done).toEqual(['v1', 'v1']);
+  });
+
+  test('what happened meanwhile is sent', async () => {
+    await using stage = await openStage();
+    await untilDone(stage);
+    await stage.stop();
+    await stage.push('v1');
+    await stage.push('v2');
+    await stage.start();
+    await untilDone(stage);
+    expect(stage.copying.done.toSorted()).toEqual(['v1', 'v2']);
+  });
+
+  test('it is known when something was last done', async () => {
+    await using stage = await openStage();
+    await stage.push('v1');
+    await untilDone(stage);
+    const { lastDoneAtMs } = await linkOf(stage);
+    await stage.restart();
+    expect(Math.abs((await linkOf(stage)).lastDoneAtMs! - lastDoneAtMs!)).toBeLessThan(1000);
+  });
+});
+
+describe('nothing is lost', () => {
+  test('at whatever moment it is stopped', { timeout: 60_000 }, async () => {
+    const steps = fc.array(
+      fc.oneof(
+        { weight: 6, arbitrary: fc.record({ kind: fc.constant('push' as const), tag: fc.nat(4) }) },
+        { weight: 2, arbitrary: fc.record({ kind: fc.constant('restart' as const), turns: fc.nat(12) }) },
+        { weight: 2, arbitrary: fc.record({ kind: fc.constant('turns' as const), turns: fc.nat(12) }) },
+        { weight: 1, arbitrary: fc.record({ kind: fc.constant('pause' as const), turns: fc.nat(5) }) },
+      ),
+      { maxLength: 25 },
+    );
+    await fc.assert(
+      fc.asyncProperty(steps, async (all) => {
+        await using stage = await openStage({ peers: [{ name: 'us-east', maxJobs: 2 }] });
+        /** What each tag points at here, and at the peer. */
+        const [here, there] = [new Map<string, string>(), new Map<string, string>()];
+        let count = 0;
+        stage.copying.script = async ({ job, signal }) => {
+          count += 1;
+          if (count % 3 === 0) await turn(2);
+          signal.throwIfAborted();
+          const row = await stage.index.findTag('local/app', job.reference);
+          if (count % 4 === 0) await turn(1);
+          signal.throwIfAborted();
+          if (row) there.set(job.reference, row.digest);
+        };
+        for (const step of all) {
+          if (step.kind === 'push') here.set(`v${step.tag}`, await stage.push(`v${step.tag}`));
+          else await turn(step.turns);
+          if (step.kind === 'restart') await stage.restart();
+          if (step.kind === 'pause') {
+            await stage.replication.operations.pause({});
+            await turn(step.turns);
+            await stage.replication.operations.resume({});
+          }
+        }
+        await untilDone(stage);
+        expect(Object.fromEntries(there)).toEqual(Object.fromEntries(here));
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
+
+describe('ten thousand events', () => {
+  test('let others run, and are all sent', { timeout: 120_000 }, async () => {
+    await using stage = await openStage();
+    await untilDone(stage);
+    await stage.stop();
+    for (let image = 0; image < 100; image += 1) {
+      const tags = Array.from({ length: 100 }, (_, number) => `v${image}.${number}`);
+      await stage.index.pushManifest(manifest(`image ${image}`, { repository: 'local/app', tags }), [], CAUSE);
+    }
+    expect(await stage.index.lastEvent()).toBeGreaterThanOrEqual(10_000);
+    await stage.start();
+    const turns: number[] = [];
+    const over = new AbortController();
+    const watching = (async () => {
+      while (!over.signal.aborted) {
+        const startedAt = performance.now();
+        await new Promise((resolve) => setImmediate(resolve));
+        turns.push(performance.now() - startedAt);
+      }
+    })();
+    await untilDone(stage, 110_000);
+    over.abort();
+    await watching;
+    expect(new Set(stage.copying.done).size).toBe(10_000);
+    const sorted = turns.toSorted((one, other) => one - other);
+    expect(sorted[Math.floor(sorted.length * 0.99)]).toBeLessThan(100);
+  });
+});
+
+/** Lets others run so many times. */
+async function turn(times: number): Promise<void> {
+  for (let time = 0; time < times; time += 1) await new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,28 @@
+import { describe, expect, test } from 'vitest';
+import { isOnlyIfCached, NOT_CACHED_STATUS, saysNotCached } from '../../src/util/only-if-cached.ts';
+
+describe('Cache-Control', () => {
+  test.each(['only-if-cached', 'Only-If-Cached', 'no-transform, only-if-cached', 'only-if-cached ,max-age=0'])(
+    '%j asks for what is in the store',
+    (value) => expect(isOnlyIfCached(value)).toBe(true),
+  );
+
+  test.each([undefined, '', 'no-cache', 'not-only-if-cached', 'only-if-cached=1', 'x="only-if-cached"'])(
+    '%j does not',
+    (value) => expect(isOnlyIfCached(value)).toBe(false),
+  );
+});
+
+describe('Cache-Status', () => {
+  test.each([
+    NOT_CACHED_STATUS,
+    'proxy; hit, entrepot; detail=not-cached',
+    'entrepot;detail=not-cached, proxy; fwd=miss',
+    'entrepot; detail=not-cached; x=1',
+  ])('%j says that it is not in the store', (value) => expect(saysNotCached(value)).toBe(true));
+
+  test.each([undefined, '', 'entrepot; hit', 'proxy; detail=not-cached', 'my-entrepot; detail=not-cached-at-all'])(
+    '%j does not',
+    (value) => expect(saysNotCached(value)).toBe(false),
+  );
+});
