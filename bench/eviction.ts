@@ -8,6 +8,7 @@ import { startEntrepot } from '../test/support/entrepot.ts';
 import { temporaryDirectory } from '../test/support/temporary-directory.ts';
 import { startDockerRegistry } from './contenders.ts';
 import { pushImage, REPOSITORY } from './content.ts';
+import { type Latencies, latencies } from './latencies.ts';
 
 /** How long manifests take while ten thousand of two hundred thousand images are evicted, beside how long they take idle. */
 const run = promisify(execFile);
@@ -16,12 +17,6 @@ const EVICTED = IMAGES / 20;
 /** As the disk counts them: a manifest, a config, five layers (test/metadata/support/seed-index.ts). */
 const OWN_BYTES = 4096 + 8192 + 5 * 1_003_520;
 const SECONDS = 20;
-
-interface Latencies {
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly requestsPerSecond: number;
-}
 
 await using directory = await temporaryDirectory('bench');
 const data = join(directory.path, 'data');
@@ -42,7 +37,7 @@ await using program = await startEntrepot({
 const url = `${program.url}/v2/${REPOSITORY}/manifests/v1`;
 await (await fetch(url)).bytes();
 await untilStill();
-const idle = await latencies();
+const idle = await latencies(url, SECONDS);
 const { images, during } = await whileEvicting();
 console.table({ idle, [`evicting ${images} of ${IMAGES} images`]: during });
 console.log(`p99 while evicting / p99 idle: ${(during.p99Ms / idle.p99Ms).toFixed(2)}`);
@@ -87,19 +82,7 @@ async function whileEvicting(): Promise<{ images: number; during: Latencies }> {
   const evicting = run(process.execPath, command);
   // Beyond what the command itself costs to start.
   await sleep(1000);
-  const measured = await latencies();
+  const measured = await latencies(url, SECONDS);
   const report = JSON.parse((await evicting).stdout) as { imageCount: number };
   return { images: report.imageCount, during: measured };
-}
-
-/** Four clients that ask as fast as they are answered. */
-async function latencies(): Promise<Latencies> {
-  const { stdout } = await run('wrk', ['-t1', '-c4', `-d${SECONDS}s`, '--latency', url]);
-  if (/Non-2xx/.test(stdout)) throw new Error(`wrk met errors:\n${stdout}`);
-  const percentile = (which: string): number => {
-    const [, value, unit] = new RegExp(`${which}%\\s+([\\d.]+)(us|ms|s)`).exec(stdout) ?? [];
-    return Number(value) * { us: 0.001, ms: 1, s: 1000 }[unit as 'us' | 'ms' | 's'];
-  };
-  const perSecond = /Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1];
-  return { p50Ms: percentile('50'), p99Ms: percentile('99'), requestsPerSecond: Math.round(Number(perSecond)) };
 }

@@ -34,7 +34,7 @@ export async function openReplication(surroundings: Surroundings): Promise<Repli
   const peers = await Promise.all(sentTo.map((peer) => openPeer(peer, surroundings)));
   const copy = createCopy({ index, local: registry.local, telemetry, site, peers });
   const here = { index, takesType: takesTypeOf(registry.local) };
-  const replication = opened.use(new Replication({ here, rules, peers, copy, telemetry }));
+  const replication = opened.use(new Replication({ here, site, rules, peers, copy, telemetry }));
   await replication.prepare();
   opened.use(events.onTrim((gone) => replication.abandon(gone)));
   return replication;

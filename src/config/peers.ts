@@ -44,17 +44,27 @@ export function checkSiblings(
   reader: SectionReader,
 ): void {
   const check = (section: unknown, path: readonly (string | number)[]) => {
-    for (const [position, name] of itemsOf(fieldOf(section, 'siblings')).entries()) {
-      if (typeof name !== 'string' || peerNames.includes(name)) continue;
-      reader.refuse([...path, 'siblings', position], `is not a peer; ${knownPeers(peerNames)}`);
-    }
+    checkPeerNames(itemsOf(fieldOf(section, 'siblings')), [...path, 'siblings'], { known: peerNames, reader });
   };
   for (const [key, upstream] of reader.entries(config['upstreams'], ['upstreams'])) check(upstream, ['upstreams', key]);
   for (const [index, rule] of itemsOf(config['hostedRules']).entries()) check(rule, ['hostedRules', index]);
 }
 
+/** Refuses names of a list that are no peers, or stand there twice. */
+export function checkPeerNames(
+  names: readonly unknown[],
+  path: readonly (string | number)[],
+  { known, reader }: { readonly known: readonly string[]; readonly reader: SectionReader },
+): void {
+  for (const [position, name] of names.entries()) {
+    if (typeof name !== 'string') continue;
+    if (!known.includes(name)) reader.refuse([...path, position], `is not a peer; ${knownPeers(known)}`);
+    else if (names.indexOf(name) < position) reader.refuse([...path, position], 'is given twice; keep one of them');
+  }
+}
+
 /** What to write in place of a name that is none. */
-export function knownPeers(names: readonly string[]): string {
+function knownPeers(names: readonly string[]): string {
   return names.length === 0 ? 'name it under peers first' : `write one of ${names.join(', ')}`;
 }
 

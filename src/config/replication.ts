@@ -1,8 +1,9 @@
 import * as z from 'zod';
+import { isRepositoryPath } from '../oci/repository.ts';
 import type { ReplicationRuleConfig, ReplicationTrigger } from './config.ts';
 import { repositoryGlobInFull } from './globs.ts';
 import { platform } from './images.ts';
-import { knownPeers } from './peers.ts';
+import { checkPeerNames } from './peers.ts';
 import { count, duration, flag, parsedText, percentage, rate, refuse, text, wrongType } from './scalars.ts';
 import { faultOfSchedule } from './schedule.ts';
 import type { SectionReader } from './section-reader.ts';
@@ -11,7 +12,7 @@ import { tagPattern } from './tag-patterns.ts';
 import { timeWindows } from './time-window.ts';
 
 const RULE_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9._-]{0,62})$/;
-const NAME_AT_PEER = /^(?:\{repository\}|[a-z0-9._/-])+$/;
+const NAME_HERE = '{repository}';
 
 const ARTIFACT_TYPE = /^[a-zA-Z0-9.*_+/-]{1,255}$/;
 const CHECK_DAILY = '30 4 * * *';
@@ -25,7 +26,7 @@ const ruleSchema = map({
   artifactTypes: list(artifactType()).prefault([]),
   to: list(text(), { min: 1 }),
   trigger: trigger().prefault('event'),
-  as: nameAtPeer().prefault('{repository}'),
+  as: nameAtPeer().prefault(NAME_HERE),
   deletes: flag().prefault(false),
   grace: duration({ max: '36500d' }).prefault('1h'),
   maxDelete: percentage().prefault('10%'),
@@ -47,6 +48,7 @@ export function resolveReplication(
   const raw = reader.read(replicationSchema, value, ['replication']) ?? [];
   checkNames(value, reader);
   checkPeers(value, peerNames, reader);
+  checkNamesAtPeers(value, reader);
   return raw.map(toRule);
 }
 
@@ -61,10 +63,18 @@ function checkNames(value: unknown, reader: SectionReader): void {
 
 function checkPeers(value: unknown, peerNames: readonly string[], reader: SectionReader): void {
   for (const [index, rule] of itemsOf(value).entries()) {
-    for (const [position, peer] of itemsOf(fieldOf(rule, 'to')).entries()) {
-      if (typeof peer !== 'string' || peerNames.includes(peer)) continue;
-      reader.refuse(['replication', index, 'to', position], `is not a peer; ${knownPeers(peerNames)}`);
-    }
+    checkPeerNames(itemsOf(fieldOf(rule, 'to')), ['replication', index, 'to'], { known: peerNames, reader });
+  }
+}
+
+/** Tags of several repositories would take each other's place. */
+function checkNamesAtPeers(value: unknown, reader: SectionReader): void {
+  for (const [index, rule] of itemsOf(value).entries()) {
+    const [name, patterns] = [fieldOf(rule, 'as'), itemsOf(fieldOf(rule, 'repositories'))];
+    if (typeof name !== 'string' || !isNameAtPeer(name) || name.includes(NAME_HERE)) continue;
+    if (patterns.length === 1 && !String(patterns[0]).includes('*')) continue;
+    const message = `would be the name of several repositories; write for example ${name}/${NAME_HERE}`;
+    reader.refuse(['replication', index, 'as'], message);
   }
 }
 
@@ -116,7 +126,11 @@ function scheduleOf(value: unknown): string | undefined {
 
 function nameAtPeer() {
   return parsedText(
-    (source) => (NAME_AT_PEER.test(source) ? source : undefined),
-    'a name at the peer; write for example mirror/{repository}',
+    (source) => (isNameAtPeer(source) ? source : undefined),
+    `a name at the peer; write for example mirror/${NAME_HERE}`,
   );
+}
+
+function isNameAtPeer(source: string): boolean {
+  return isRepositoryPath(source.replaceAll(NAME_HERE, 'docker.io/library/alpine'));
 }

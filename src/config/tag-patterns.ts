@@ -20,6 +20,8 @@ export function tagPattern() {
 function faultOfPattern(pattern: string): string | undefined {
   if (pattern.length > MAX_LENGTH) return `is longer than ${MAX_LENGTH} characters`;
   const { form, text } = parseTagPattern(pattern);
+  // For semver it would mean every version, for an expression no tag at all.
+  if (text === '') return 'says nothing';
   switch (form) {
     case 'glob':
       return TAG_GLOB.test(text) ? undefined : 'is no pattern of tags';
@@ -32,7 +34,7 @@ function faultOfPattern(pattern: string): string | undefined {
 
 function isRange(text: string): boolean {
   try {
-    return new Range(text).raw !== '' || text === '';
+    return new Range(text).raw !== '';
   } catch (error) {
     if (error instanceof TypeError) return false;
     throw error;

@@ -32,8 +32,13 @@ export function judgeChange(last: TagChange | undefined, incoming: TagChange): V
   const [earlier, later] = order > 0 ? [last, incoming] : [incoming, last];
   return {
     outcome: order > 0 ? 'apply' : 'kept',
-    isConflict: last.site !== incoming.site && later.base !== earlier.digest,
+    isConflict: last.site !== incoming.site && later.base !== earlier.digest && !isBeforeAll(earlier.clock),
   };
+}
+
+/** What was fetched from another site before it arrived with its time is no change of its own. */
+function isBeforeAll({ ms }: HybridTime): boolean {
+  return ms === 0;
 }
 
 /** {@link TagChange.base} of a change that the site makes now, after the last one that is known there. */

@@ -296,7 +296,7 @@ export interface PushResult {
 export interface ManifestDeletion {
   /** Tags that pointed at it, in byte order. */
   readonly tags: readonly string[];
-  /** The manifest, then those that went with it. None: it stays for a tag that was set later than the deletion that arrived. */
+  /** The manifest, then those that went with it. None: it stays for a tag that was set later than the deletion that arrived, or for what lists it. */
   readonly manifests: readonly Digest[];
   /** What no repository has any more. */
   readonly doomed: readonly DoomedContent[];
@@ -334,7 +334,7 @@ interface PushIndex {
   /**
    * A manifest leaves its repository with its tags, even if an index still lists it. With it go the manifests below it
    * (listed by it, or referrers) that have no tag and that nothing else there has; blobs stay, loose, as if used now.
-   * A deletion that arrives leaves tags that were set later: then the manifest stays.
+   * A deletion that arrives leaves tags that were set later, and what a manifest there lists: then the manifest stays.
    * @returns undefined if there was none
    */
   deleteManifest(repository: string, digest: Digest, cause: Cause): Promise<ManifestDeletion | undefined>;
@@ -346,8 +346,8 @@ interface PushIndex {
 export interface PushedIndex {
   /** Stored manifests of the repository whose subject it is, in byte order of digests, those after `after`. */
   listReferrers(query: { repository: string; subject: Digest; after?: string; limit: number }): Promise<ManifestRow[]>;
-  /** Tags of the repository in byte order, those after `after`. */
-  listTagRows(query: { repository: string; after?: string; limit: number }): Promise<TagTarget[]>;
+  /** Tags of the repository in byte order, those after `after` and before `before`. */
+  listTagRows(query: { repository: string; after?: string; before?: string; limit: number }): Promise<TagTarget[]>;
 }
 
 /** What a tag points at. */

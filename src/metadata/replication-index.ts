@@ -84,7 +84,7 @@ export type JobState = 'pending' | 'running' | 'waiting' | 'parked' | 'held';
 export interface NewJob extends JobTarget {
   /** Number of the newest event that asks for it; 0: none. */
   readonly sequence: number;
-  /** When the oldest event happened that is not there yet; that of an older job counts. */
+  /** When the oldest event happened that is not there yet; that of an older job of the same sort counts. */
   readonly sinceMs: number;
   readonly priority: number;
   /** Of a deletion: what was deleted here. */
@@ -149,6 +149,7 @@ export interface JobIndex {
   /**
    * Jobs that are pending or waiting and due, those of the greatest priority first, then the oldest; they are running
    * then, until `untilMs`. Running ones whose time is over count as pending. @param query.except rules that are left out
+   * @param query.longestDueFirst whatever their priority: one that failed is behind all that were not tried since
    */
   leaseJobs(query: {
     peer: string;
@@ -156,6 +157,7 @@ export interface JobIndex {
     nowMs: number;
     untilMs: number;
     limit: number;
+    longestDueFirst?: boolean;
   }): Promise<ReplicationJob[]>;
   /** Goes on with it. @returns false if it is leased no more */
   renewJob(id: number, untilMs: number): Promise<boolean>;

@@ -73,8 +73,8 @@ export class Blobs {
         if (blob) return blob;
       }
     } catch (error) {
-      if (isNotFound(error) && this.#options.upstreams.isHosted(repository)) {
-        throw await this.#hosted.missing(repository, digest);
+      if (error instanceof UpstreamError && this.#options.upstreams.isHosted(repository)) {
+        return this.#openArrived(repository, digest, error);
       }
       throw this.#translated(error, repository, digest);
     }
@@ -147,6 +147,15 @@ export class Blobs {
     return this.#stored.open(repository, digest, row, (failure, position) =>
       this.#reopen(repository, digest, failure, position),
     );
+  }
+
+  /** What arrives in a hosted repository while others are asked counts more than what they say. */
+  async #openArrived(repository: Repository, digest: Digest, failure: UpstreamError): Promise<OpenBlob> {
+    try {
+      return await this.#hosted.open(repository, digest);
+    } catch (error) {
+      throw isNotFound(failure) ? error : toRegistryError(failure, 'BLOB_UNKNOWN');
+    }
   }
 
   /** Undefined when the fill ended before it could be joined. */

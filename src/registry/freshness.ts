@@ -24,3 +24,9 @@ export function judgeAge(ageMs: number, freshness: Freshness): Age {
   if (ageMs >= 0 && staleMs < freshness.staleWhileRevalidateMs) return 'refreshing';
   return staleMs <= freshness.staleIfErrorMs ? 'stale' : 'expired';
 }
+
+/** When the upstream must have said it for it to be served still if that fails; undefined: however long ago. */
+export function oldestServed({ freshForMs, staleIfErrorMs }: Freshness, nowMs = Date.now()): number | undefined {
+  const atMs = nowMs - freshForMs - staleIfErrorMs;
+  return Number.isFinite(atMs) ? atMs : undefined;
+}

@@ -82,7 +82,8 @@ export class ManifestShelf {
 
   /**
    * Fetches a manifest and keeps it, once for all who ask meanwhile.
-   * @param validatedAtMs of a tag that is here: when the upstream last said where it points
+   * @param validatedAtMs of a tag: when the upstream last said here where it points; what it told another site before that
+   * is no answer
    * @throws UpstreamError
    */
   fetch(
@@ -172,6 +173,7 @@ export class ManifestShelf {
     const ageMs = ageOf(reference, fetched);
     await locks.run(digest, async () => {
       await store.put(digest, bytes);
+      const isToldLater = ageMs > 0 && (await this.#isToldLater(repository, reference, Date.now() - ageMs));
       await index.putManifest({
         repository: repository.name,
         digest,
@@ -179,17 +181,24 @@ export class ManifestShelf {
         sizeBytes: bytes.length,
         artifactType,
         references,
-        tags: reference.kind === 'tag' ? [reference.tag] : [],
+        tags: reference.kind === 'tag' && !isToldLater ? [reference.tag] : [],
         atMs: Date.now(),
       });
       // What another site was told a while ago is no fresher here than there.
-      if (reference.kind === 'tag' && ageMs > 0) {
+      if (reference.kind === 'tag' && ageMs > 0 && !isToldLater) {
         await index.putTag(repository.name, reference.tag, digest, Date.now() - ageMs);
       }
     });
     lost.stored(digest, repository.name);
     await this.#putSeenTags(repository, digest);
     hot.set(digest, bytes);
+  }
+
+  /** Has the upstream itself said where the tag points since then? */
+  async #isToldLater({ name }: Repository, reference: Reference, atMs: number): Promise<boolean> {
+    if (reference.kind !== 'tag') return false;
+    const row = await this.#options.index.findTag(name, reference.tag);
+    return row !== undefined && row.validatedAtMs >= atMs;
   }
 
   /** Tags that a HEAD has told of point here as of then; what was learned later stands. */

@@ -7,7 +7,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts';
 import { UpstreamError } from '../upstream/upstream-error.ts';
 import type { ManifestHead, Purpose } from '../upstream/upstream.ts';
 import { SingleFlight } from '../util/single-flight.ts';
-import { type Freshness, judgeAge } from './freshness.ts';
+import { type Freshness, judgeAge, oldestServed } from './freshness.ts';
 import { headAnswer, type ManifestAnswer, type ManifestDepth } from './manifest-answer.ts';
 import type { ManifestShelf } from './manifest-shelf.ts';
 import { NotFoundCache } from './not-found-cache.ts';
@@ -137,25 +137,28 @@ export class Manifests {
       const cached = await shelf.answer(row, outcome, row.validatedAtMs, depth);
       if (cached) return cached;
     }
-    return this.#byMissingTag(repository, tag, { depth, purpose }, rules.freshness);
+    const { freshness } = rules;
+    const sinceMs = isOffline || rules.isImmutable(tag) ? undefined : oldestServed(freshness);
+    return this.#byMissingTag(repository, tag, { depth, purpose, sinceMs, freshness });
   }
 
+  /** @param how.sinceMs what another site was told before that is no answer */
   async #byMissingTag(
     repository: Repository,
     tag: string,
-    { depth, purpose }: { depth: ManifestDepth; purpose: Purpose },
-    freshness: Freshness,
+    how: { depth: ManifestDepth; purpose: Purpose; sinceMs: number | undefined; freshness: Freshness },
   ): Promise<ManifestAnswer> {
     const { seen, shelf } = this.#options;
+    const { depth, purpose, sinceMs, freshness } = how;
     const reference = { kind: 'tag', tag } as const;
     this.#throwIfNotFound(repository, reference);
     if (depth === 'head') {
       const told = seen.find(repository.name, tag, freshness.freshForMs);
       if (told) return { ...told.answer, outcome: 'hit', ageMs: told.ageMs };
-      const head = await this.#headUpstream(repository, reference);
+      const head = await this.#headUpstream(repository, reference, sinceMs);
       if (head) return head;
     }
-    return shelf.fetch(repository, reference, purpose);
+    return shelf.fetch(repository, reference, purpose, sinceMs);
   }
 
   async #byStaleTag(
@@ -221,6 +224,8 @@ export class Manifests {
     const head = await upstream.headManifest(repository.path, { kind: 'tag', tag }, options);
     if (head.digest === undefined) return shelf.fetch(repository, { kind: 'tag', tag }, purpose, validatedAtMs);
     const atMs = toldAtMs(head);
+    const later = await this.#toldLater(repository, tag, head, depth);
+    if (later) return later;
     seen.add(repository.name, tag, head.digest, atMs);
     if (head.digest === row.digest) {
       await this.#confirmTag(repository, tag, row.digest, atMs);
@@ -232,6 +237,19 @@ export class Manifests {
     const told = depth === 'head' ? headAnswer(head) : undefined;
     if (told) seen.tell(repository.name, tag, told, atMs);
     return told ?? this.#fetchTarget(repository, tag, head.digest, purpose);
+  }
+
+  /** What the upstream itself has said while another site was asked counts more than what that one was told before. */
+  async #toldLater(
+    { name }: Repository,
+    tag: string,
+    head: ManifestHead,
+    depth: ManifestDepth,
+  ): Promise<ManifestAnswer | undefined> {
+    const { index, shelf } = this.#options;
+    const row = head.ageMs === undefined ? undefined : await index.findTag(name, tag);
+    if (!row || row.validatedAtMs < toldAtMs(head)) return undefined;
+    return shelf.answer(row, 'revalidated', row.validatedAtMs, depth);
   }
 
   /** A registry may tell of a tag before all of it has the manifest: that is trouble, and no deletion. */
@@ -270,13 +288,20 @@ export class Manifests {
   }
 
   /** The answer to a HEAD for what is not here, without fetching it; undefined when the upstream tells too little. */
-  async #headUpstream(repository: Repository, reference: Reference): Promise<ManifestAnswer | undefined> {
+  async #headUpstream(
+    repository: Repository,
+    reference: Reference,
+    validatedAtMs?: number,
+  ): Promise<ManifestAnswer | undefined> {
     const { upstreams, seen } = this.#options;
     const { upstream } = upstreams.get(repository.registry);
-    const head = await upstream.headManifest(repository.path, reference);
+    const options = validatedAtMs === undefined ? {} : { validatedAtMs };
+    const head = await upstream.headManifest(repository.path, reference, options);
     const answer = headAnswer(reference.kind === 'digest' ? { ...head, digest: reference.digest } : head);
     if (!answer || reference.kind === 'digest') return answer;
     const atMs = toldAtMs(head);
+    const later = await this.#toldLater(repository, reference.tag, head, 'head');
+    if (later) return later;
     seen.add(repository.name, reference.tag, answer.digest, atMs);
     const known = await this.#moveToKnown(repository, reference.tag, { digest: answer.digest, atMs }, 'head');
     if (known) return { ...known, outcome: 'miss' };

@@ -81,8 +81,7 @@ export class Conclusions {
     const { job, link } = attempt;
     const kind = kindOfFailure(error, link.name.peer);
     if (kind === 'peer') health.failed(error);
-    // What is there may be something else by now.
-    else if (error instanceof UpstreamError && error.code === 'INVALID') health.check();
+    else if (isDoubtful(error)) health.check();
     const tries = this.#count(job, kind);
     const verdict = judgeFailure(kind, tries, Math.random());
     const reason = describeError(error).error.slice(0, MAX_REASON_LENGTH);
@@ -141,6 +140,11 @@ export class Conclusions {
     const isAnew = kind !== 'peer' && job.attempts !== before.tries;
     return isAnew ? 1 : before.tries + 1;
   }
+}
+
+/** What is there may be something else by now, or know us no more; or it is about this repository alone. */
+function isDoubtful(error: unknown): boolean {
+  return error instanceof UpstreamError && (error.code === 'INVALID' || error.status === 401);
 }
 
 function recordOf(

@@ -6,7 +6,7 @@ import { CodedError } from '../util/coded-error.ts';
 /**
  * Whose fault it is that a job failed.
  * - `peer` the peer cannot be used at the moment, for this or for anything
- * - `full` it has no room for this
+ * - `full` it has no room for this, or will take it only later
  * - `refused` it will not have this, or something is wrong that only people can put right
  * - `missing` a part of it is not here
  * - `ours` our own disk or index, or a job that stood still
@@ -42,6 +42,8 @@ const PEER_CODES = new Set(['UNREACHABLE', 'TIMEOUT', 'UNAVAILABLE', 'RATE_LIMIT
 const FULL_STATUSES = new Set([413, 507]);
 /** Harbor says 403 or 412 with such a sentence. */
 const FULL = /quota|insufficient storage|no space left|exceed\w* the configured/i;
+/** A registry that collects garbage (Harbor), and a site whose clock is behind the one that a change was made by. */
+const LATER = /read[ -]only mode|the clock of \S+ is ahead/i;
 
 /** Trying again does not make it better. */
 const LASTING = new Set(['NAME_UNKNOWN', 'MANIFEST_INVALID', 'DIGEST_INVALID', 'SIZE_INVALID', 'MANIFEST_TOO_LARGE']);
@@ -64,8 +66,8 @@ export function kindOfFailure(error: unknown, peer: string): FailureKind {
   if (error.upstream !== peer) return 'missing';
   // Some say 413 for a manifest that is larger than they take.
   if (FULL_STATUSES.has(error.status ?? 0)) return LASTING.has(error.reason ?? '') ? 'refused' : 'full';
-  if (PEER_CODES.has(error.code) || error.status === 401) return 'peer';
-  return FULL.test(error.message) ? 'full' : 'refused';
+  if (PEER_CODES.has(error.code)) return 'peer';
+  return FULL.test(error.message) || LATER.test(error.message) ? 'full' : 'refused';
 }
 
 /**

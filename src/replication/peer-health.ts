@@ -27,6 +27,8 @@ export const HEALTH_TIMES: HealthTimes = {
 
 export interface PeerHealthOptions {
   readonly client: Peer;
+  /** A name that cannot be the peer's, as this site has it: what both change would seem to be one site's doing. */
+  readonly ownSite: string | undefined;
   readonly telemetry: Telemetry;
   /** More jobs may begin than before. */
   readonly onUp: () => void;
@@ -92,6 +94,11 @@ export class PeerHealth implements AsyncDisposable {
     return { up: maxJobs, trial: 1, down: 0 }[this.#state.kind];
   }
 
+  /** Does the next job show whether it works? */
+  get isOnTrial(): boolean {
+    return this.#state.kind === 'trial';
+  }
+
   /** Something worked that was asked of it. */
   worked(): void {
     // While it is left alone, what was asked of it before says nothing of it.
@@ -146,14 +153,15 @@ export class PeerHealth implements AsyncDisposable {
   }
 
   async #ping(): Promise<void> {
-    const { client, times } = this.#options;
+    const { client, times, ownSite } = this.#options;
     const { signal } = this.#stop;
     try {
       const { site } = await client.ping({ signal: AbortSignal.any([signal, AbortSignal.timeout(times.pingMs)]) });
       this.#site = site;
+      if (site !== undefined && site === ownSite) throw sameName(client.name, site);
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof UpstreamError && ANSWERS.has(error.code))) {
+      if (!isAnswer(error)) {
         this.#pingFailed(error);
         return;
       }
@@ -194,4 +202,14 @@ export class PeerHealth implements AsyncDisposable {
     this.#options.telemetry.replication.peerUp({ peer: this.#options.client.name, downMs });
     this.#options.onUp();
   }
+}
+
+/** Who does not know us at all has no use for jobs either. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof UpstreamError && ANSWERS.has(error.code) && error.status !== 401;
+}
+
+function sameName(peer: string, site: string): UpstreamError {
+  const message = `it has the same site name as this site, "${site}": each site needs a name of its own (key \`site\`)`;
+  return new UpstreamError('INVALID', peer, message);
 }

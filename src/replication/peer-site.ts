@@ -11,6 +11,8 @@ import type { PeerLimits } from './rule.ts';
 export interface PeerSiteOptions {
   readonly index: JobIndex & Pick<JobControlIndex, 'nextJobDue'>;
   readonly limits: PeerLimits;
+  /** Our own name. */
+  readonly site: string | undefined;
   /** Disposed of by who made it, after this. */
   readonly client: Peer;
   /** For all that is sent to it, by whichever rule. */
@@ -32,10 +34,18 @@ export class PeerSite implements AsyncDisposable {
   readonly workers: PeerWorkers;
 
   constructor(options: PeerSiteOptions) {
-    const { client, limits, telemetry, healthTimes } = options;
+    const { client, limits, telemetry, healthTimes, site } = options;
+    // Who says that the peer is called so knows what that means.
+    const ownSite = site === limits.site ? undefined : site;
     this.limits = limits;
     this.pace = options.pace;
-    this.health = new PeerHealth({ client, telemetry, times: healthTimes, onUp: () => this.workers.wake() });
+    this.health = new PeerHealth({
+      client,
+      ownSite,
+      telemetry,
+      times: healthTimes,
+      onUp: () => this.workers.wake(),
+    });
     this.workers = new PeerWorkers({ ...options, health: this.health });
   }
 

@@ -119,7 +119,8 @@ export class PeerWorkers implements AsyncDisposable {
     const limit = health.allowance(limits.maxJobs) - this.#attempts.size;
     const closed = links.filter((link) => !link.isOpen(nowMs)).map(({ rule }) => rule.name);
     if (limit <= 0 || closed.length === links.length) return lookMs;
-    const query = { peer: limits.name, except: closed };
+    // Some that it can never take would be tried again and again, and nothing else.
+    const query = { peer: limits.name, except: closed, longestDueFirst: health.isOnTrial };
     const jobs = await index.leaseJobs({ ...query, nowMs, untilMs: nowMs + LEASE_MS, limit });
     for (const job of jobs) this.#begin(job);
     // When one of them ends it is looked again.
@@ -130,8 +131,13 @@ export class PeerWorkers implements AsyncDisposable {
 
   #begin(job: ReplicationJob): void {
     const link = this.#links.get(job.rule);
-    // Where the process stood still for longer than a lease, it is leased anew while it runs.
-    if (!link || this.#attempts.has(job.id)) return;
+    if (!link) return;
+    const earlier = this.#attempts.get(job.id);
+    if (earlier) {
+      // The process stood still for longer than a lease. What was asked for since then the earlier lease does not serve.
+      earlier.breakOff();
+      return;
+    }
     const { copy, index, telemetry } = this.#options;
     const attempt = new Attempt({
       job,

@@ -72,29 +72,32 @@ class DeletionScope {
 
   plan(act: readonly RegistryEvent[]): PlannedJob[] {
     const { rule } = this.#selection.scope;
-    return act
-      .filter((event) => this.#isWanted(event))
-      .map((event) =>
-        jobFor([event], this.#selection, {
-          reference: event.tag ?? event.digest,
-          deleted: event.digest,
-          delayMs: rule.graceMs,
-        }),
-      );
+    return act.flatMap((event) => {
+      const isPart = this.#isPart(event);
+      if (!this.#isWanted(event, isPart)) return [];
+      const { tag, digest: deleted } = event;
+      // What lists it goes first: peers keep what is listed.
+      const delayMs = rule.graceMs + (isPart ? UNTAGGED_DELAY_MS : 0);
+      return [jobFor([event], this.#selection, { reference: tag ?? deleted, deleted, delayMs })];
+    });
+  }
+
+  /** Did the manifest go with another one? The log has these one after the other, as of the same time. */
+  #isPart({ kind, repository, atMs }: RegistryEvent): boolean {
+    return kind === 'delete' && this.#last?.repository === repository && this.#last.atMs === atMs;
   }
 
   /**
    * A rule that leaves out tags passes on the deletion of a manifest only if one of the rule's tags went with it, and then
-   * that of what went with the manifest: the log has these one after the other, as of the same time.
+   * that of what went with the manifest.
    */
-  #isWanted(event: RegistryEvent): boolean {
-    const { kind, tag, repository, digest, atMs } = event;
+  #isWanted(event: RegistryEvent, isPart: boolean): boolean {
+    const { kind, tag, repository, digest } = event;
     if (kind === 'untag') {
       const isWanted = tag !== undefined && isTagOf(this.#selection)(tag);
       if (isWanted) this.#untagged.add(`${repository} ${digest}`);
       return isWanted;
     }
-    const isPart = this.#last?.repository === repository && this.#last.atMs === atMs;
     const { takesAll } = this.#selection.scope;
     if (!takesAll && !isPart && !this.#untagged.has(`${repository} ${digest}`)) return false;
     this.#last = event;
@@ -124,11 +127,10 @@ function jobFor(
   return { job, digest: first.digest };
 }
 
-/** Later ones take the place of earlier ones; what is behind is behind since the first. */
+/** Later ones take the place of earlier ones; what is behind is behind since the first of the same sort. */
 function merge(earlier: PlannedJob | undefined, later: PlannedJob): PlannedJob {
-  if (!earlier) return later;
-  const isSameSort = (earlier.job.deleted === undefined) === (later.job.deleted === undefined);
-  const dueAtMs = isSameSort ? Math.min(earlier.job.dueAtMs, later.job.dueAtMs) : later.job.dueAtMs;
+  if (!earlier || (earlier.job.deleted === undefined) !== (later.job.deleted === undefined)) return later;
+  const dueAtMs = Math.min(earlier.job.dueAtMs, later.job.dueAtMs);
   return { ...later, job: { ...later.job, dueAtMs, sinceMs: Math.min(earlier.job.sinceMs, later.job.sinceMs) } };
 }
 

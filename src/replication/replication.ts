@@ -30,6 +30,8 @@ export type ReplicationPeer = PeerLimits & {
 
 export interface ReplicationOptions {
   readonly here: Here;
+  /** Our own name: a peer that has it too is not sent to, unless it is configured to be called so. Absent: any name is right. */
+  readonly site?: string;
   readonly rules: readonly ReplicationRule[];
   readonly peers: readonly ReplicationPeer[];
   readonly copy: Copy;
@@ -157,9 +159,10 @@ export class Replication implements AsyncDisposable {
     peer: ReplicationPeer,
     parts: { readonly links: readonly Link[]; readonly pace: Pace; readonly guard: DeletionGuard },
   ): PeerSite {
-    const { here, copy, telemetry, healthTimes = HEALTH_TIMES, stallMs = STALL_MS } = this.#options;
+    const { here, site, copy, telemetry, healthTimes = HEALTH_TIMES, stallMs = STALL_MS } = this.#options;
     const { client } = peer;
-    return new PeerSite({ ...parts, index: here.index, limits: peer, client, copy, telemetry, healthTimes, stallMs });
+    const surroundings = { index: here.index, site, copy, telemetry, healthTimes, stallMs };
+    return new PeerSite({ ...parts, ...surroundings, limits: peer, client });
   }
 
   #createPart(link: Link, site: PeerSite): LinkPart {

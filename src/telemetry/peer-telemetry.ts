@@ -1,6 +1,6 @@
 import { Counter, type Registry } from 'prom-client';
 import type { Logger } from './logger.ts';
-import type { UpstreamRequestKind } from './telemetry.ts';
+import type { UpstreamRequestKind } from './upstream-request-kind.ts';
 
 /** What is asked of peers, and sent to them: one method each. */
 export class PeerTelemetry {

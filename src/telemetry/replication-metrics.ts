@@ -54,7 +54,7 @@ export class ReplicationMetrics {
     const figures = memo(read);
     const links = ['rule', 'peer'] as const;
     this.#gauge(
-      'lag_seconds',
+      'entrepot_replication_lag_seconds',
       'Age of the oldest event that is not at the peer yet, 0 if there is none',
       links,
       async (gauge) => {
@@ -62,21 +62,36 @@ export class ReplicationMetrics {
       },
     );
     const states = ['rule', 'peer', 'state'] as const;
-    this.#gauge('jobs', 'Jobs by state (pending, running, waiting, parked, held)', states, async (gauge) => {
-      for (const { rule, peer, jobs } of (await figures()).links) {
-        for (const [state, count] of Object.entries(jobs)) gauge.set({ rule, peer, state }, count);
-      }
-    });
-    this.#gauge('pending_bytes', 'Size of what is not at the peer yet, at most', links, async (gauge) => {
-      for (const { rule, peer, pendingBytes } of (await figures()).links) gauge.set({ rule, peer }, pendingBytes);
-    });
-    this.#gauge('last_done_timestamp_seconds', 'When a job was last done', links, async (gauge) => {
-      for (const { rule, peer, lastDoneAtMs } of (await figures()).links) {
-        if (lastDoneAtMs !== undefined) gauge.set({ rule, peer }, lastDoneAtMs / 1000);
-      }
-    });
     this.#gauge(
-      'peer_up',
+      'entrepot_replication_jobs',
+      'Jobs by state (pending, running, waiting, parked, held)',
+      states,
+      async (gauge) => {
+        for (const { rule, peer, jobs } of (await figures()).links) {
+          for (const [state, count] of Object.entries(jobs)) gauge.set({ rule, peer, state }, count);
+        }
+      },
+    );
+    this.#gauge(
+      'entrepot_replication_pending_bytes',
+      'Size of what is not at the peer yet, at most',
+      links,
+      async (gauge) => {
+        for (const { rule, peer, pendingBytes } of (await figures()).links) gauge.set({ rule, peer }, pendingBytes);
+      },
+    );
+    this.#gauge(
+      'entrepot_replication_last_done_timestamp_seconds',
+      'When a job was last done',
+      links,
+      async (gauge) => {
+        for (const { rule, peer, lastDoneAtMs } of (await figures()).links) {
+          if (lastDoneAtMs !== undefined) gauge.set({ rule, peer }, lastDoneAtMs / 1000);
+        }
+      },
+    );
+    this.#gauge(
+      'entrepot_replication_peer_up',
       '1 while the peer works, 0 while it is left alone after failures',
       ['peer'],
       async (gauge) => {
@@ -92,7 +107,7 @@ export class ReplicationMetrics {
     fill: (gauge: Gauge<Label>) => Promise<void>,
   ): void {
     const gauge: Gauge<Label> = new Gauge<Label>({
-      name: `entrepot_replication_${name}`,
+      name,
       help,
       labelNames,
       registers: [],

@@ -4,11 +4,9 @@ import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import { PeerTelemetry } from './peer-telemetry.ts';
 import { ReplicationTelemetry } from './replication-telemetry.ts';
+import type { UpstreamRequestKind } from './upstream-request-kind.ts';
 
 export { describeError } from './describe-error.ts';
-
-/** What kind of thing an upstream or a peer was asked for. */
-export type UpstreamRequestKind = 'ping' | 'manifest' | 'blob' | 'upload' | 'tags' | 'referrers' | 'token';
 
 /** Why content is not kept: the quota, its upstream's own quota, the free space of the disk, or a disk that refuses. */
 export type BypassReason = 'quota' | 'upstream-quota' | 'disk' | 'store';

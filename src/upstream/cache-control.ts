@@ -1,4 +1,4 @@
-import { ONLY_IF_CACHED, saysNotCached } from '../util/only-if-cached.ts';
+import { ONLY_IF_CACHED, saysForwarded, saysNotCached } from '../util/only-if-cached.ts';
 import { headerOf, type UpstreamRequest, type UpstreamResponse } from './exchange.ts';
 import type { CallOptions } from './upstream.ts';
 
@@ -10,18 +10,34 @@ export function cacheDirectives({ onlyIfCached }: CallOptions): Record<string, s
   return onlyIfCached === true ? { 'cache-control': ONLY_IF_CACHED } : {};
 }
 
-/** Does an answer say no more than that what was asked for is not in the mirror's store? */
+/**
+ * Does an answer say no more than that what was asked for is not in the mirror's store? A peer that does not know us for
+ * somebody who may replicate tells what its upstream has: taken for its own, that would never be sent.
+ */
 export function isAbsence(
-  { headers }: Pick<UpstreamRequest, 'headers'>,
+  { access, headers }: Pick<UpstreamRequest, 'access' | 'headers'>,
   response: Pick<UpstreamResponse, 'status' | 'headers'>,
 ): boolean {
-  if (response.status !== GATEWAY_TIMEOUT || headers['cache-control'] !== ONLY_IF_CACHED) return false;
-  return saysNotCached(headerOf(response, 'cache-status'));
+  const cacheStatus = headerOf(response, 'cache-status');
+  if (response.status === 200) return access !== undefined && saysForwarded(cacheStatus);
+  return (
+    response.status === GATEWAY_TIMEOUT && headers['cache-control'] === ONLY_IF_CACHED && saysNotCached(cacheStatus)
+  );
 }
 
-/** How old the answer of a mirror's store is (RFC 9111 5.1); nothing where it was not the store that was asked. */
-export function ageOf(response: Pick<UpstreamResponse, 'headers'>, { onlyIfCached }: CallOptions): { ageMs?: number } {
+/**
+ * How old the answer of a mirror's store may be (RFC 9111 5.1, 4.2.3): `Age` leaves out parts of a second, and the way
+ * here took time too. Sites that repeat to each other what they know must not make it younger.
+ * @param askedAtMs when the request was made, by `performance.now`
+ * @returns nothing where it was not the store that was asked
+ */
+export function ageOf(
+  response: Pick<UpstreamResponse, 'headers'>,
+  { onlyIfCached }: CallOptions,
+  askedAtMs: number,
+): { ageMs?: number } {
   if (onlyIfCached !== true) return {};
   const age = headerOf(response, 'age') ?? '';
-  return { ageMs: SECONDS.test(age) ? Number(age) * 1000 : 0 };
+  const wholeSeconds = SECONDS.test(age) ? Number(age) : 0;
+  return { ageMs: Math.ceil((wholeSeconds + 1) * 1000 + performance.now() - askedAtMs) };
 }

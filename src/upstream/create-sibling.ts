@@ -1,6 +1,6 @@
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { createUpstream, type UpstreamOptions, type UpstreamOverrides } from './create-upstream.ts';
-import { Sibling } from './sibling.ts';
+import { BREAKER, Sibling } from './sibling.ts';
 import type { Upstream } from './upstream.ts';
 
 /** A site as it is reached; `name` is what it is called here. */
@@ -24,8 +24,6 @@ export interface CreateSiblingOptions
 
 /** A client waits while a sibling is asked, and the upstream may be asked instead. */
 const MAX_TIMEOUTS = { connectMs: 1_500, headersMs: 2_000, stallMs: 5_000 } as const;
-/** One that does not answer is not waited for again and again. */
-const BREAKER = { failures: 2, maxPauseMs: 15_000 } as const;
 
 /** A site that is asked beside upstreams, and the client that whoever made it has to close. */
 export function createSibling(

@@ -1,4 +1,4 @@
-import type { UpstreamRequestKind } from '../telemetry/telemetry.ts';
+import type { UpstreamRequestKind } from '../telemetry/upstream-request-kind.ts';
 import type { Pace } from './peer.ts';
 import type { CallOptions } from './upstream.ts';
 
@@ -11,7 +11,7 @@ export interface BodyStream {
 }
 
 /** What a peer's token has to be good for; `login`: for being known, whatever the repository. */
-export type Access = 'login' | 'push' | 'delete';
+type Access = 'login' | 'push' | 'delete';
 
 /** A request to a registry, to its token server, or to a storage that it redirects to. */
 export interface UpstreamRequest {

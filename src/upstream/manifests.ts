@@ -26,6 +26,7 @@ export async function headManifest(
   target: ManifestTarget,
   options: CallOptions,
 ): Promise<ManifestHead> {
+  const askedAtMs = performance.now();
   try {
     const response = await askManifest(api, target, 'HEAD', options);
     if (HEAD_REFUSALS.has(response.status)) {
@@ -35,7 +36,7 @@ export async function headManifest(
     if (response.status !== 200) throw refusal(response, api);
     checkContent(response, api.upstream);
     response.discard();
-    return { ...describe(response, target.reference), ...ageOf(response, options) };
+    return { ...describe(response, target.reference), ...ageOf(response, options, askedAtMs) };
   } catch (error) {
     if (error instanceof UpstreamError && error.code === 'DENIED' && error.status === 403) return UNKNOWN;
     throw error;
@@ -51,6 +52,7 @@ export async function getManifest(
   target: ManifestTarget,
   options: CallOptions & { readonly limitBytes: number },
 ): Promise<FetchedManifest> {
+  const askedAtMs = performance.now();
   const response = await askManifest(api, target, 'GET', options);
   if (!response.bytes) throw refusal(response, api);
   checkContent(response, api.upstream);
@@ -59,7 +61,7 @@ export async function getManifest(
   if (!digest) throw invalid(api, response, 'sent a manifest that does not match its digest');
   try {
     const { mediaType } = parseManifest(bytes, headerOf(response, 'content-type'));
-    return { digest, mediaType, bytes, ...ageOf(response, options) };
+    return { digest, mediaType, bytes, ...ageOf(response, options, askedAtMs) };
   } catch (error) {
     if (!(error instanceof ManifestInvalidError)) throw error;
     throw invalid(api, response, `sent what is no manifest: ${error.message.slice(0, MAX_MESSAGE)}`, error);

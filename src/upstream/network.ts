@@ -111,11 +111,12 @@ class Sending {
     if (status < 200) return;
     this.#feed?.stop();
     const { answerMs, upstream } = this.#network;
-    const body = new ResponseBody(control, new UpstreamError('UNREACHABLE', upstream, 'the answer was dropped'));
+    // Errors are made when they are wanted: a stack costs more than all else here.
+    const body = new ResponseBody(control, () => new UpstreamError('UNREACHABLE', upstream, 'the answer was dropped'));
     const { url } = this.#request;
     if (answerMs !== undefined) {
-      const slow = new UpstreamError('TIMEOUT', upstream, `the answer of ${url.host} takes too long`);
-      this.#timer = setTimeout(() => body.drop(slow), answerMs).unref();
+      const slow = () => new UpstreamError('TIMEOUT', upstream, `the answer of ${url.host} takes too long`);
+      this.#timer = setTimeout(() => body.drop(slow()), answerMs).unref();
     }
     this.#body = body;
     this.#answer.resolve({ status, headers, url, body, discard: () => body.discard(), drop: () => body.drop() });

@@ -1,4 +1,4 @@
-import type { UpstreamRequestKind } from '../telemetry/telemetry.ts';
+import type { UpstreamRequestKind } from '../telemetry/upstream-request-kind.ts';
 import type { Exchange, UpstreamRequest } from './exchange.ts';
 import { UpstreamError } from './upstream-error.ts';
 

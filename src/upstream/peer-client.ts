@@ -25,6 +25,8 @@ export interface PeerClientOptions {
   readonly close: () => Promise<void>;
 }
 
+/** Not what an upstream of the peer has. To HEAD an entrepot answers like that by itself, if it is by who replicates. */
+const STORED = { onlyIfCached: true } as const;
 const SITE = /^[\w.-]{1,63}$/;
 
 /** A peer behind the API of the distribution-spec. */
@@ -32,6 +34,8 @@ export class PeerClient implements Peer {
   readonly #api: RegistryApi;
   readonly #options: PeerClientOptions;
   readonly #left: LeftUploads;
+  /** A door that demands a login was found. */
+  #isAtDoor = false;
 
   constructor(api: RegistryApi, options: PeerClientOptions) {
     this.#api = api;
@@ -46,12 +50,14 @@ export class PeerClient implements Peer {
   async ping(options: PeerCallOptions = {}): Promise<{ readonly site: string | undefined }> {
     const api = this.#during(options);
     const url = new URL('v2/', api.base);
-    const login = { kind: 'ping', method: 'GET', url, headers: {}, access: 'login' } as const;
-    const response = await api.send({ ...login, signal: options.signal });
+    const ping = { kind: 'ping', method: 'GET', url, headers: {}, signal: options.signal } as const;
+    const response = await api.send({ ...ping, access: 'login' });
     if (response.status !== 200) throw refusal(response, api);
     response.discard();
     const site = headerOf(response, SITE_HEADER.toLowerCase())?.trim() ?? '';
-    return { site: SITE.test(site) ? site : undefined };
+    if (!SITE.test(site)) return { site: undefined };
+    await this.#checkDoor(ping, options);
+    return { site };
   }
 
   async headManifest(
@@ -69,7 +75,7 @@ export class PeerClient implements Peer {
   }
 
   getManifest(path: string, reference: Reference, options: PeerCallOptions = {}): Promise<FetchedManifest | undefined> {
-    const limits = { ...signalOf(options), limitBytes: this.#options.manifestLimitBytes };
+    const limits = { ...signalOf(options), ...STORED, limitBytes: this.#options.manifestLimitBytes };
     return unlessAbsent(getManifest(this.#during(options), { repository: path, reference }, limits));
   }
 
@@ -78,7 +84,8 @@ export class PeerClient implements Peer {
   }
 
   async listTags(path: string, options: PeerCallOptions = {}): Promise<readonly string[]> {
-    return (await unlessAbsent(listTags(this.#during(options), path, signalOf(options)))) ?? [];
+    const tags = listTags(this.#during(options), path, { ...signalOf(options), ...STORED });
+    return (await unlessAbsent(tags)) ?? [];
   }
 
   async mountBlob(
@@ -116,6 +123,18 @@ export class PeerClient implements Peer {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#left[Symbol.asyncDispose]();
     await this.#options.close();
+  }
+
+  /** At its mirror's door an entrepot asks nobody who he is, and would have us take for its own what it could pull. */
+  async #checkDoor(ping: UpstreamRequest, { pace }: PeerCallOptions): Promise<void> {
+    if (this.#isAtDoor) return;
+    const response = await this.#api.send({ ...ping, ...(pace && { pace }) });
+    response.discard();
+    this.#isAtDoor = response.status !== 200;
+    if (this.#isAtDoor) return;
+    const advice = 'its url has to be the address of its registry.listen';
+    const message = `${ping.url.host} is a mirror's door, which lets everybody in: ${advice}`;
+    throw new UpstreamError('INVALID', this.name, message, { status: response.status });
   }
 
   #targetOf(repository: string, options: PeerCallOptions): UploadTarget {

@@ -55,7 +55,7 @@ export interface BlobToPush {
   onSent(bytes: number): void;
 }
 
-/** Reading what a peer has. `path` is the repository's name there. */
+/** Reading what a peer has itself, not what it could pull. `path` is the repository's name there. */
 interface PeerReading {
   /** Is it there, and does it know us? @returns the site's name, if it is an entrepot */
   ping(options?: PeerCallOptions): Promise<{ readonly site: string | undefined }>;

@@ -16,7 +16,7 @@ const DISCARD_LIMIT_BYTES = 64 * 1024;
 export class ResponseBody implements AsyncIterable<Uint8Array> {
   readonly #control: BodyControl;
   /** What a reader gets who comes after the body was dropped. */
-  readonly #dropped: UpstreamError;
+  readonly #dropped: () => UpstreamError;
   #chunks: Uint8Array[] = [];
   #waitingBytes = 0;
   #isPaused = false;
@@ -25,7 +25,7 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   #failure: UpstreamError | undefined;
   #wake: () => void = () => {};
 
-  constructor(control: BodyControl, dropped: UpstreamError) {
+  constructor(control: BodyControl, dropped: () => UpstreamError) {
     this.#control = control;
     this.#dropped = dropped;
   }
@@ -58,8 +58,9 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   }
 
   /** Drops the connection and whatever is here; a reader gets the error at once. */
-  drop(error: UpstreamError = this.#dropped): void {
+  drop(reason?: UpstreamError): void {
     if (this.#hasEnded && this.#chunks.length === 0) return;
+    const error = reason ?? this.#failure ?? this.#dropped();
     this.#failure ??= error;
     this.#chunks = [];
     if (!this.#hasEnded) this.#control.abort(error);

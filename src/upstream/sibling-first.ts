@@ -79,7 +79,8 @@ export class SiblingFirst implements Upstream {
     try {
       return await this.#upstream.getBlob(path, digest, range, options);
     } catch (error) {
-      if (!(error instanceof UpstreamError) || isFinal(error) || options.signal?.aborted) throw error;
+      // Whatever the upstream says of it: the bytes would have come from there, had the connection not broken.
+      if (!(error instanceof UpstreamError) || options.signal?.aborted) throw error;
       const { value } = await this.#siblings.getBrokenBlob(wanted, range, options);
       if (!value) throw error;
       return value;

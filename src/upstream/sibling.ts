@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Digest } from '../oci/digest.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
+import { type BreakerLimits, CircuitBreaker } from './circuit-breaker.ts';
 import { UpstreamError } from './upstream-error.ts';
 import type {
   BlobCallOptions,
@@ -36,6 +37,8 @@ export interface SiblingOptions {
 
 /** Until its headers (of a manifest: all of it) an answer may take so long, the login included: a client waits meanwhile. */
 const LIMIT_MS = 4_000;
+/** One that does not answer, or not in time, is not waited for again and again. */
+export const BREAKER: BreakerLimits = { failures: 2, maxPauseMs: 15_000 };
 /** What it does not have may arrive there at any moment. */
 const LACKING_MS = 5_000;
 const BROKEN_MS = 60_000;
@@ -57,6 +60,8 @@ export class Sibling {
   readonly #distrusted: LRUCache<string, true>;
   /** Blobs of which it gave something. */
   readonly #given: LRUCache<string, true>;
+  /** Its client's breaker does not count what is ended here: that takes it for a caller who left. */
+  readonly #lateness: CircuitBreaker;
 
   constructor({ client, site, telemetry, now = () => performance.now() }: SiblingOptions) {
     this.site = site;
@@ -68,6 +73,7 @@ export class Sibling {
     this.#broken = memory(BROKEN_MS);
     this.#distrusted = memory(DISTRUSTED_MS);
     this.#given = memory(GIVEN_MS);
+    this.#lateness = new CircuitBreaker({ now, onMove: (open) => this.#tellLateness(open), limits: BREAKER });
   }
 
   get name(): string {
@@ -75,12 +81,12 @@ export class Sibling {
   }
 
   report(): SiblingReport {
-    return { name: this.name, isBreakerOpen: this.#client.report().isBreakerOpen };
+    return { name: this.name, isBreakerOpen: this.#lateness.isOpen || this.#client.report().isBreakerOpen };
   }
 
   /** Would a request for this be sent now? */
   mayAsk(purpose: Purpose): boolean {
-    return this.#client.mayAsk(purpose);
+    return this.#lateness.waitMs === 0 && this.#client.mayAsk(purpose);
   }
 
   /** Did it stop in the middle of this a short while ago? Then others are better asked for the rest. */
@@ -92,17 +98,12 @@ export class Sibling {
   async ask<Value>(wanted: Wanted, options: CallOptions, call: AskSibling<Value>): Promise<Value> {
     const key = keyOf(wanted);
     if (key !== undefined) this.#throwIfPassedOver(key);
-    const limit = new AbortController();
-    const timer = setTimeout(() => limit.abort(), LIMIT_MS);
-    const signal = options.signal ? AbortSignal.any([options.signal, limit.signal]) : limit.signal;
     try {
-      return await call(this.#client, { ...options, signal, onlyIfCached: true });
+      return await this.#inTime(options, call);
     } catch (error) {
       if (!(error instanceof UpstreamError) || !isAbsence(error)) throw error;
       if (key !== undefined) this.#lacking.set(key, true);
       throw new UpstreamError('NOT_FOUND', this.name, 'does not have it', { cause: error });
-    } finally {
-      clearTimeout(timer);
     }
   }
 
@@ -133,6 +134,32 @@ export class Sibling {
   #passOver(wanted: WantedBlob): void {
     this.#distrusted.set(keyOf(wanted), true);
     this.#telemetry.siblingDistrusted({ sibling: this.name, ...wanted });
+  }
+
+  async #inTime<Value>(options: CallOptions, call: AskSibling<Value>): Promise<Value> {
+    const retryAfterMs = this.#lateness.admit();
+    if (retryAfterMs > 0) throw new UpstreamError('UNAVAILABLE', this.name, 'took too long before', { retryAfterMs });
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), LIMIT_MS);
+    const signal = options.signal ? AbortSignal.any([options.signal, limit.signal]) : limit.signal;
+    try {
+      const value = await call(this.#client, { ...options, signal, onlyIfCached: true });
+      this.#lateness.succeeded();
+      return value;
+    } catch (error) {
+      if (error instanceof UpstreamError && isAbsence(error)) this.#lateness.succeeded();
+      else if (limit.signal.aborted && !options.signal?.aborted) this.#lateness.failed();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #tellLateness(open: boolean): void {
+    const { log } = this.#telemetry;
+    const event = { sibling: this.name };
+    if (open) log.warn(event, 'sibling takes too long to answer: it is not asked for a while');
+    else log.info(event, 'sibling answers in time again');
   }
 
   #throwIfPassedOver(key: string): void {

@@ -9,6 +9,9 @@ export const NOT_CACHED_STATUS = 'entrepot; detail=not-cached';
 
 const NOT_CACHED = /(?:^|,)[ \t]*entrepot[ \t]*;[ \t]*detail=not-cached[ \t]*(?:[,;]|$)/;
 
+/** What an entrepot writes there of an answer that it had to ask others for. */
+const FORWARDED = /(?:^|,)[ \t]*entrepot[ \t]*;[ \t]*fwd=/;
+
 /** Does a `Cache-Control` have the directive? */
 export function isOnlyIfCached(cacheControl: string | undefined): boolean {
   const directives = cacheControl?.split(',') ?? [];
@@ -18,4 +21,9 @@ export function isOnlyIfCached(cacheControl: string | undefined): boolean {
 /** Does a `Cache-Status` say that it is not in the store? Those who stand between may have added what they did. */
 export function saysNotCached(cacheStatus: string | undefined): boolean {
   return cacheStatus !== undefined && NOT_CACHED.test(cacheStatus);
+}
+
+/** Does a `Cache-Status` say that an entrepot did not have it itself? */
+export function saysForwarded(cacheStatus: string | undefined): boolean {
+  return cacheStatus !== undefined && FORWARDED.test(cacheStatus);
 }

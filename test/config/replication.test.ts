@@ -98,6 +98,14 @@ replication:
   ]);
 });
 
+test('one repository may have any name at the peer', async () => {
+  const config = await loadText(`
+peers: {us: {url: "https://us"}}
+replication: [{name: a, repositories: [docker.io/library/alpine], to: [us], as: base/alpine}]
+`);
+  expect(config.replication[0]?.as).toBe('base/alpine');
+});
+
 test('peers may be siblings of upstreams and of hosted repositories', async () => {
   const config = await loadText(`
 hosted: [local]

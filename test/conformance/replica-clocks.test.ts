@@ -19,6 +19,11 @@ function peerAt(): Client {
   return asUser(stage.client('local/replicas'), 'peer');
 }
 
+async function countConflicts(): Promise<number> {
+  const text = await (await fetch(`${stage.server.adminUrl}/metrics`)).text();
+  return Number(/^entrepot_replication_conflicts_total\{.*\} (\d+)$/m.exec(text)?.[1]);
+}
+
 describe('of two changes of a tag', () => {
   test('the later one counts, whichever comes first', async () => {
     const peer = peerAt();
@@ -124,17 +129,40 @@ describe('of two changes of a tag', () => {
     expectContent(await send(peer, 'GET', 'manifests/v1'), digestOfManifest(OURS), INDEX);
   });
 
+  test('in a repository of an upstream that has the last word: how old it is counts from when the other site was told', async () => {
+    const peer = at(peerAt(), 'docker.io/library/aging');
+    const upstreams = manifestOf('what the upstream says');
+    for (const tag of ['young', 'old', 'gone']) await replicate(peer, tag, OURS, change(tag === 'young' ? -1 : -60));
+    origin.addManifest('library/aging', 'young', upstreams, INDEX);
+    origin.addManifest('library/aging', 'old', upstreams, INDEX);
+    const young = await send(peer, 'GET', 'manifests/young');
+    expectContent(young, digestOfManifest(OURS), INDEX);
+    expect(Number(young.headers['age'])).toBeGreaterThanOrEqual(60);
+    expectContent(await send(peer, 'GET', 'manifests/old'), digestOfManifest(upstreams), INDEX);
+    // What the upstream does not have, or cannot be asked for, is served as it came.
+    expectContent(await send(peer, 'GET', 'manifests/gone'), digestOfManifest(OURS), INDEX);
+  });
+
   test('those at two sites at once are counted', async () => {
-    const count = async () => {
-      const text = await (await fetch(`${stage.server.adminUrl}/metrics`)).text();
-      return Number(/^entrepot_replication_conflicts_total\{.*\} (\d+)$/m.exec(text)?.[1]);
-    };
     const peer = peerAt();
-    const before = await count();
+    const before = await countConflicts();
     await replicate(peer, 'v1', OURS, change(-10));
     await replicate(peer, 'v1', THEIRS, change(-5, digestOfManifest(OURS)));
-    expect(await count()).toBe(before);
+    expect(await countConflicts()).toBe(before);
     await replicate(peer, 'v1', manifestOf('a third'), change(-4, undefined, 'ap-south'));
-    expect(await count()).toBe(before + 1);
+    expect(await countConflicts()).toBe(before + 1);
+  });
+
+  test('those in a repository of an upstream are none: its tags come from there at every site', async () => {
+    const before = await countConflicts();
+    const peer = at(peerAt(), 'docker.io/library/shared');
+    await replicate(peer, 'v1', OURS, change(-10));
+    await replicate(peer, 'v1', THEIRS, change(-5, undefined, 'ap-south'));
+    const late = await replicate(peer, 'v1', manifestOf('late'), change(-8, undefined, 'sa-north'));
+    expect(late.headers['entrepot-kept']).toBe(digestOfManifest(THEIRS));
+    await expectManifest(peer, THEIRS, INDEX, 'v1');
+    await remove(peer, 'v1', change(-4, undefined, 'sa-north'));
+    await expectGone(peer, 'manifests/v1');
+    expect(await countConflicts()).toBe(before);
   });
 });

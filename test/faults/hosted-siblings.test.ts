@@ -6,6 +6,7 @@ import { bytesOf, pushBlob, pushManifest, putManifest } from '../conformance/sup
 import { type Client, jsonOf, send } from '../conformance/support/send.ts';
 import { seededBytes, sha256 } from '../support/bytes.ts';
 import { accessRules, startHosted, type TestHosted } from '../support/hosted.ts';
+import { startOrigin } from '../support/origin.ts';
 import { eventually } from './support/eventually.ts';
 import { administer, metric } from './support/operator.ts';
 import { fileOf, rot } from './support/stored-files.ts';
@@ -29,20 +30,7 @@ const QUIET = { pull: { readAhead: false, hotManifests: 0 } } as const;
 async function startSites(pull: object = QUIET.pull): Promise<Sites> {
   await using opened = new AsyncDisposableStack();
   const near = opened.use(await startHosted({ config: { site: 'near', ...QUIET } }));
-  const far = opened.use(
-    await startHosted({
-      config: {
-        site: 'far',
-        pull,
-        hostedRules: [
-          { repositories: ['sparse/**'], sparse: true, siblings: ['near'] },
-          { repositories: ['local/**'], siblings: ['near'] },
-        ],
-        peers: { near: { url: near.url } },
-        access: { htpasswd: './htpasswd', policy: [PEER, ...accessRules(false)] },
-      },
-    }),
-  );
+  const far = opened.use(await startFar(near, pull));
   const cleanup = opened.move();
   const repository = 'local/app';
   return {
@@ -53,6 +41,22 @@ async function startSites(pull: object = QUIET.pull): Promise<Sites> {
     farPusher: { url: far.registryUrl, user: 'ci', repository },
     [Symbol.asyncDispose]: () => cleanup.disposeAsync(),
   };
+}
+
+/** A site whose sibling is at that URL. */
+function startFar(near: { readonly url: string }, pull: object): Promise<TestHosted> {
+  return startHosted({
+    config: {
+      site: 'far',
+      pull,
+      hostedRules: [
+        { repositories: ['sparse/**'], sparse: true, siblings: ['near'] },
+        { repositories: ['local/**'], siblings: ['near'] },
+      ],
+      peers: { near: { url: near.url } },
+      access: { htpasswd: './htpasswd', policy: [PEER, ...accessRules(false)] },
+    },
+  });
 }
 
 /** Pushes an image with a tag. */
@@ -112,6 +116,39 @@ describe.concurrent('a pull at the far site that comes too early', () => {
     await near[Symbol.asyncDispose]();
     for (const image of images) await expectImage(puller, sha256(bytesOf(image)), image);
     expect(await metric(far, 'entrepot_upstream_bytes_total', { upstream: 'near' })).toBeGreaterThan(0);
+  });
+
+  test.each([
+    ['has an older one to offer', 200],
+    ['has none', 404],
+    ['fails', 500],
+  ])('gets what arrives while the near site is asked, and that %s', async (_, status) => {
+    await using near = await startOrigin();
+    near.addManifest('local/app', 'v1', { schemaVersion: 2, mediaType: INDEX, manifests: [] }, INDEX);
+    await using far = await startFar(near, QUIET.pull);
+    near.fault({ path: 'manifests/v1' }, { kind: 'delay', ms: 700 });
+    if (status !== 200) near.fault({ path: 'manifests/v1' }, { kind: 'status', status });
+    const repository = 'local/app';
+    const asking = send({ url: far.url, user: undefined, repository }, 'GET', 'manifests/v1');
+    await near.waitForRequests({ path: 'manifests/v1' });
+    const { digest } = await pushImage({ url: far.registryUrl, user: 'ci', repository }, 'v1');
+    const { status: got, headers } = await asking;
+    expect([got, headers['docker-content-digest']]).toEqual([200, digest]);
+  });
+
+  test('gets a blob that arrives while the near site is asked', async () => {
+    await using near = await startOrigin();
+    await using far = await startFar(near, QUIET.pull);
+    const bytes = seededBytes(500, 'arriving');
+    const path = `blobs/${sha256(bytes)}`;
+    near.fault({ path }, { kind: 'delay', ms: 700 });
+    near.fault({ path }, { kind: 'status', status: 404 });
+    const repository = 'local/app';
+    const asking = send({ url: far.url, user: undefined, repository }, 'GET', path);
+    await near.waitForRequests({ path });
+    await pushBlob({ url: far.registryUrl, user: 'ci', repository }, bytes);
+    const { status, body } = await asking;
+    expect([status, body.equals(bytes)]).toEqual([200, true]);
   });
 
   test('is told that there is no such thing when the near site does not have it either', async () => {

@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { seededBytes } from '../support/bytes.ts';
 import { buildImage, buildIndex } from '../support/images.ts';
+import type { Fault } from '../support/origin-faults.ts';
 import { startOrigin } from '../support/origin.ts';
 import { ask } from './support/ask.ts';
 import { eventually } from './support/eventually.ts';
@@ -162,6 +164,21 @@ describe.concurrent('while the upstream is gone', () => {
     expect(JSON.parse(tags.body.toString())).toMatchObject({ tags: ['v1'] });
   });
 
+  test('a tag that a sibling saw longer ago than one may be served here is not served here', async () => {
+    await using sites = await startTwoSites({ upstream: { staleIfError: '1s' } });
+    const { origin, near, far } = sites;
+    const image = buildImage(origin, 'library/app', 'v1');
+    await storeImage(near, APP, 'v1', image);
+    await origin.stop();
+    await eventually(async () => {
+      expect(Number((await ask(near, `${APP}/manifests/v1`)).headers['age'])).toBeGreaterThanOrEqual(2);
+    });
+    for (const method of ['HEAD', 'GET', 'GET']) {
+      expect(GATEWAY_ERRORS).toContain((await ask(far, `${APP}/manifests/v1`, { method })).status);
+    }
+    await pullImage(far, APP, image.digest, image);
+  });
+
   test('and has no address any more, the far site serves what the near one has', async () => {
     await using sites = await startTwoSites({ upstream: { url: 'http://does-not-exist.invalid' } });
     const { origin, near, far } = sites;
@@ -203,10 +220,37 @@ describe.concurrent('while the upstream is gone', () => {
     const old = buildImage(origin, 'library/app', 'v1');
     await storeImage(far, APP, 'v1', old);
     const recent = buildImage(origin, 'library/app', 'v1', { seed: 2 });
+    // Sites tell each other whole seconds.
+    await sleep(2_000);
     await storeImage(near, APP, 'v1', recent);
     await origin.stop();
     expectContent(await ask(far, `${APP}/manifests/v1`), recent.digest);
     await pullImage(far, APP, 'v1', recent);
+  });
+
+  test('what a sibling saw does not take the place of what the upstream has said meanwhile', async () => {
+    await using sites = await startTwoSites();
+    const { origin, near, far } = sites;
+    await storeImage(far, APP, 'v1', buildImage(origin, 'library/app', 'v1'));
+    const old = buildImage(origin, 'library/app', 'v1', { seed: 2 });
+    await sleep(2_000);
+    await storeImage(near, APP, 'v1', old);
+    await storeImage(far, APP, old.digest, old);
+    const recent = buildImage(origin, 'library/app', 'v1', { seed: 3 });
+    origin.resetCounts();
+    const asked = { method: 'HEAD', path: 'manifests/v1' };
+    const handle: Extract<Fault, { kind: 'handler' }>['handle'] = async (_request, response) => {
+      await sleep(500);
+      response.writeHead(200, { 'Content-Type': 'text/html' }).end();
+    };
+    origin.fault(asked, { kind: 'handler', handle }, { times: 1 });
+    const asking = ask(far, `${APP}/manifests/v1`, { method: 'HEAD' });
+    await origin.waitForRequests(asked);
+    expectContent(await ask(far, `${APP}/manifests/v1`), recent.digest);
+    await asking;
+    await origin.stop();
+    await near[Symbol.asyncDispose]();
+    expectContent(await ask(far, `${APP}/manifests/v1`), recent.digest);
   });
 
   test('damage heals from a sibling', async () => {

@@ -52,10 +52,15 @@ describe('a job that is asked for', () => {
     [
       'as a deletion now, waits as long as that has to',
       { due_at: 100, size_bytes: 1 },
-      { ...DELETION, dueAtMs: 800 },
-      { deleted: digest('m'), due_at: 800, size_bytes: null },
+      { ...DELETION, sinceMs: 700, dueAtMs: 800 },
+      { deleted: digest('m'), since: 700, due_at: 800, size_bytes: null },
     ],
-    ['as a copy now, is due at once', { ...DELETION, due_at: 800 }, { dueAtMs: 200 }, { deleted: null, due_at: 200 }],
+    [
+      'as a copy now, is due at once, and late since then',
+      { ...DELETION, due_at: 800 },
+      { sinceMs: 200, dueAtMs: 200 },
+      { deleted: null, since: 200, due_at: 200 },
+    ],
     [
       'as the same deletion, keeps its time',
       { ...DELETION, due_at: 400 },
@@ -80,7 +85,7 @@ describe('a job that is asked for', () => {
     const second = askFor(first, asked({ sequence: 8, sinceMs: 200, dueAtMs: 320 }));
     expect(second).toEqual({ ...job(RUNNING), sequence: 9, next_since: 200, next_due_at: 310 });
     const third = askFor(second, asked({ ...DELETION, sequence: 10, sinceMs: 400, dueAtMs: 800 }));
-    expect(third).toMatchObject({ deleted: digest('m'), next_since: 200, next_due_at: 800, state: 'running' });
+    expect(third).toMatchObject({ deleted: digest('m'), next_since: 400, next_due_at: 800, state: 'running' });
   });
 });
 

@@ -134,7 +134,7 @@ export function describeJobIndex(title: string, openIndex: () => Promise<IndexUn
         await enqueue({ sinceMs: 200, dueAtMs: 5000, deleted: digest('m') });
         expect(await lease(4999)).toEqual([]);
         await enqueue({ sinceMs: 300, dueAtMs: 300 });
-        expect(await one()).toMatchObject({ deleted: undefined, sinceMs: 100, dueAtMs: 300 });
+        expect(await one()).toMatchObject({ deleted: undefined, sinceMs: 300, dueAtMs: 300 });
       });
 
       test('outlives a restart', async () => {
@@ -197,6 +197,19 @@ export function describeJobIndex(title: string, openIndex: () => Promise<IndexUn
     });
 
     describe('of several jobs', () => {
+      test('those that have been due for longest are leased first, if that is wanted', async () => {
+        await enqueue(
+          { reference: 'late', sinceMs: 1, dueAtMs: 1, priority: 5 },
+          { reference: 'later', sinceMs: 2, dueAtMs: 2 },
+          { rule: 'other', reference: 'latest', sinceMs: 3, dueAtMs: 3 },
+          { reference: 'not yet', sinceMs: 1, dueAtMs: 1001 },
+        );
+        const [late] = await lease(1000, { limit: 1 });
+        await giveBack(late?.id ?? 0, { dueAtMs: 500 });
+        expect(await references(1000, { longestDueFirst: true, limit: 1 })).toEqual(['later']);
+        expect(await references(1000, { longestDueFirst: true })).toEqual(['latest', 'late']);
+      });
+
       test('those of the greatest priority are leased first, then the oldest, so many at most', async () => {
         await enqueue(
           { reference: 'late', sinceMs: 300, dueAtMs: 0 },

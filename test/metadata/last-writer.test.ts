@@ -34,6 +34,8 @@ describe('a change that arrives', () => {
     ['later than a deletion that it did not know of', 'eu -@5.0 <a', 'us b@6.0 <a', 'apply', true],
     ['earlier than a deletion of just that', 'eu -@6.0 <a', 'us a@5.0', 'kept', false],
     ['earlier than a deletion of something else', 'eu -@6.0 <o', 'us a@5.0 <o', 'kept', true],
+    ['later than what was here before its time was known', 'eu a@0.0', 'us b@6.0 <o', 'apply', false],
+    ['before its time is known', 'eu a@6.0 <o', 'us b@0.0', 'kept', false],
     ['as a deletion of the last one', 'eu a@5.0', 'us -@6.0 <a', 'apply', false],
     ['as a deletion of something else', 'eu a@5.0 <o', 'us -@6.0 <o', 'apply', true],
     ['as a deletion, late', 'eu a@6.0', 'us -@5.0 <o', 'kept', false],

@@ -450,6 +450,7 @@ export function describePushIndex(title: string, openIndex: () => Promise<IndexU
       const rows = [row('v1', 'm', 1000), row('v2', 'n', 2000), row('v3', 'm', 1000)];
       expect(await index.listTagRows({ repository: APP, limit: 9 })).toEqual(rows);
       expect(await index.listTagRows({ repository: APP, after: 'v1', limit: 1 })).toEqual([rows[1]]);
+      expect(await index.listTagRows({ repository: APP, after: 'v1', before: 'v3', limit: 9 })).toEqual([rows[1]]);
       expect(await index.listTagRows({ repository: 'local/unheard', limit: 1 })).toEqual([]);
       index.noteUse({ repository: APP, digest: digest('n'), atMs: 9000 });
       await push('index', { references: [reference('child', 'manifest')], tags: ['v4'], atMs: 4000 });

@@ -330,6 +330,19 @@ export function describeTagClockIndex(title: string, openIndex: (site: string) =
           ['delete', undefined, digest('m'), 'us'],
         ]);
       });
+
+      test('of a manifest leaves it while an index lists it, and takes it with that', async () => {
+        await push('m', ALICE, []);
+        const references = [{ role: 'manifest', digest: digest('m'), sizeBytes: 1, mediaType: 'image' }] as const;
+        await index.pushManifest(manifest('index', { repository: APP, references, tags: ['v1'] }), [], ALICE);
+        const nothing = { tags: [], manifests: [], doomed: [] };
+        expect(await index.deleteManifest(APP, digest('m'), from(5))).toEqual(nothing);
+        expect(await index.findManifest(APP, digest('m'))).toBeDefined();
+        expect(await index.deleteManifest(APP, digest('index'), from(5))).toMatchObject({
+          tags: ['v1'],
+          manifests: [digest('index'), digest('m')],
+        });
+      });
     });
 
     describe('a conflict', () => {
@@ -374,6 +387,26 @@ export function describeTagClockIndex(title: string, openIndex: (site: string) =
           { tag: 'v3', kept: us('o'), lost: eu('m'), deletion: 'lost' },
           { tag: 'v1', kept: us('m'), lost: eu('n'), deletion: 'kept' },
         ]);
+      });
+
+      test('is none where both sites have the tag from an upstream, and the later change counts all the same', async () => {
+        const shared = (at: number): Cause => from(at, { isShared: true });
+        await index.putManifest(manifest('m', { repository: APP, tags: ['v1', 'v2', 'v3'] }));
+        await push('n', shared(10), ['v1']);
+        expect(await push('n', shared(-10), ['v2'])).toMatchObject({ kept: [{ tag: 'v2' }] });
+        expect(await index.deleteTag(APP, 'v3', shared(10))).toBe('deleted');
+        expect([await target('v1'), await target('v2'), await target('v3')]).toEqual([
+          digest('n'),
+          digest('m'),
+          undefined,
+        ]);
+        await push('o', shared(5), ['v3']);
+        expect(await target('v3')).toBe(undefined);
+        expect(await conflicts()).toEqual([]);
+        expect(await index.countConflicts()).toBe(0);
+        // Of whom the tag is is a matter of each change, not of the repository's past.
+        await push('o', from(20), ['v2']);
+        expect(await conflicts()).toMatchObject([{ tag: 'v2', kept: us('o'), lost: eu('m') }]);
       });
 
       test('is remembered with the thousand newest', { timeout: 60_000 }, async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Age, type Freshness, judgeAge } from '../../src/registry/freshness.ts';
+import { type Age, type Freshness, judgeAge, oldestServed } from '../../src/registry/freshness.ts';
 
 function freshness(freshForMs: number, staleWhileRevalidateMs: number, staleIfErrorMs: number): Freshness {
   return { freshForMs, staleWhileRevalidateMs, staleIfErrorMs };
@@ -42,4 +42,16 @@ describe('judgeAge', () => {
       }),
     );
   });
+});
+
+test.each<[Freshness, number | undefined]>([
+  [usual, 400],
+  [freshness(0, 0, 0), 1000],
+  [freshness(Infinity, 0, 0), undefined],
+  [freshness(100, 0, Infinity), undefined],
+])('what was told before some time is not served even where the upstream fails', (rules, atMs) => {
+  expect(oldestServed(rules, 1000)).toBe(atMs);
+  if (atMs === undefined) return;
+  expect(judgeAge(1000 - atMs, rules)).not.toBe('expired');
+  expect(judgeAge(1000 - atMs + 1, rules)).toBe('expired');
 });

@@ -106,6 +106,78 @@ describe('a peer that is down', () => {
     await expect.poll(() => stage.copying.done.length, { timeout: 10_000 }).toBe(20);
     expect(await linkOf(stage)).toMatchObject({ jobs: { pending: 1, parked: 0 } });
   });
+
+  test('is not held up by many jobs that it can never take', async () => {
+    await using stage = await openStage({
+      healthTimes: { firstPauseMs: 200, maxPauseMs: 3000, checkMs: 60_000, trialMs: 60_000, pingMs: 5000 },
+    });
+    const { release } = stage.copying.hold();
+    for (let number = 0; number < 12; number += 1) await stage.push(`poison${number}`);
+    await expect.poll(() => stage.copying.running).toBe(4);
+    await stage.push('good');
+    stage.copying.script = ({ job }) => {
+      if (job.reference.startsWith('poison')) throw failure('UNAVAILABLE', { status: 500 });
+    };
+    release();
+    await expect.poll(() => stage.copying.done.includes('good'), { timeout: 25_000 }).toBe(true);
+  }, 30_000);
+});
+
+describe('a peer that does not know us', () => {
+  const unknown = () => {
+    throw failure('DENIED', { status: 401 });
+  };
+
+  test('at all is down, and nothing is given up', async () => {
+    await using stage = await openStage();
+    stage.copying.script = unknown;
+    stage.peer().beforePing = unknown;
+    await stage.push('v1');
+    await expect.poll(async () => (await stage.replication.status()).peers[0]?.isUp).toBe(false);
+    stage.peer().beforePing = () => undefined;
+    stage.copying.script = () => undefined;
+    await untilDone(stage);
+    expect(stage.copying.done).toEqual(['v1']);
+  });
+
+  test('in one repository takes what is for others', async () => {
+    await using stage = await openStage();
+    stage.copying.script = ({ job }) => (job.reference === 'foreign' ? unknown() : undefined);
+    await stage.push('foreign');
+    await expect.poll(() => stage.copying.begun.length).toBeGreaterThan(0);
+    await failedBefore(stage, 4);
+    await stage.push('v1');
+    await expect.poll(() => stage.copying.done).toEqual(['v1']);
+    await expect.poll(async () => (await linkOf(stage)).jobs).toMatchObject({ parked: 1, pending: 0 });
+    expect((await stage.replication.status()).peers).toMatchObject([{ isUp: true }]);
+  });
+});
+
+describe('a peer with the name of this site', () => {
+  test('is in trouble until it has another one', async () => {
+    await using stage = await openStage({ site: 'eu-west' });
+    await stage.stop();
+    stage.peer().site = 'eu-west';
+    const { pings } = stage.peer();
+    await stage.start();
+    await expect.poll(() => stage.peer().pings).toBeGreaterThan(pings + 2);
+    await stage.push('v1');
+    expect((await stage.replication.status()).peers).toMatchObject([
+      { isUp: false, site: 'eu-west', error: expect.stringContaining('the same site name as this site, "eu-west"') },
+    ]);
+    expect(stage.copying.begun).toEqual([]);
+    stage.peer().site = 'us-east';
+    await untilDone(stage);
+    expect(stage.copying.done).toEqual(['v1']);
+  });
+
+  test('is none where it is configured to be called so', async () => {
+    await using stage = await openStage({ site: 'eu-west', peers: [{ name: 'us-east', site: 'eu-west' }] });
+    stage.peer().site = 'eu-west';
+    await stage.push('v1');
+    await untilDone(stage);
+    expect((await stage.replication.status()).peers).toMatchObject([{ isUp: true }]);
+  });
 });
 
 describe('a job that a peer refuses', () => {

@@ -76,6 +76,13 @@ describe('a job', () => {
     expect(planned?.job).toMatchObject({ reference: 'v1', deleted: D, dueAtMs: 60_500, sinceMs: 500 });
   });
 
+  test('of a deletion waits a little longer for what went with something else', () => {
+    const planned = plan(log({ kind: 'delete', atMs: 5 }, { kind: 'delete', digest: OTHER, atMs: 5 }), {
+      deletes: true,
+    });
+    expect(planned.map(({ job }) => job.dueAtMs)).toEqual([5, 2005]);
+  });
+
   test('takes over since when an earlier one is waited for', () => {
     const [planned, ...rest] = plan(log(push('v1'), push('v1', { digest: OTHER })));
     expect(planned).toMatchObject({ digest: OTHER, job: { sinceMs: 1000, dueAtMs: 1000, sequence: 2 } });
@@ -84,7 +91,7 @@ describe('a job', () => {
 
   test('of a deletion does not hurry for the copy that it replaces', () => {
     const [planned] = plan(log(push('v1'), untag('v1')), { deletes: true, graceMs: 60_000 });
-    expect(planned?.job).toMatchObject({ deleted: D, dueAtMs: 62_000, sinceMs: 1000 });
+    expect(planned?.job).toMatchObject({ deleted: D, dueAtMs: 62_000, sinceMs: 2000 });
   });
 });
 

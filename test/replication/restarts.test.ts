@@ -48,6 +48,26 @@ describe('after a restart', () => {
     expect(stage.copying.done.toSorted()).toEqual(['v1', 'v2']);
   });
 
+  test('what was asked for while a job ran is done, though the lease of that was over before it ended', async () => {
+    await using stage = await openStage();
+    const { release } = stage.copying.hold();
+    await stage.push('v1');
+    await expect.poll(() => stage.copying.running).toBe(1);
+    const [job] = await stage.index.listJobs({ limit: 1 });
+    if (!job) throw new Error('there is no job');
+    await stage.push('v1');
+    await expect
+      .poll(async () => (await stage.index.listJobs({ limit: 1 }))[0]?.sequence)
+      .toBeGreaterThan(job.sequence);
+    // As if the process had stood still.
+    await stage.index.renewJob(job.id, Date.now() - 1);
+    await stage.push('v2');
+    await expect.poll(() => stage.copying.begun).toContain('v2');
+    release();
+    await untilDone(stage);
+    expect(stage.copying.begun.filter((name) => name === 'v1')).toHaveLength(2);
+  });
+
   test('it is known when something was last done', async () => {
     await using stage = await openStage();
     await stage.push('v1');

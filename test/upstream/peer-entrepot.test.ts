@@ -3,8 +3,9 @@ import type { Peer } from '../../src/upstream/peer.ts';
 import { Secret } from '../../src/util/secret.ts';
 import { seededBytes, sha256 } from '../support/bytes.ts';
 import { PASSWORD, startHosted, type TestHosted } from '../support/hosted.ts';
-import { IMAGE_MEDIA_TYPES } from '../support/images.ts';
-import { ref } from './connect.ts';
+import { buildImage, IMAGE_MEDIA_TYPES } from '../support/images.ts';
+import { startOrigin } from '../support/origin.ts';
+import { digest as asDigest, ref } from './connect.ts';
 import { connectPeer, TestBlob } from './support/connect-peer.ts';
 import { type Relay, startRelay } from './support/relay.ts';
 
@@ -66,12 +67,12 @@ test('an image arrives, can be read, mounted and deleted', async () => {
   expect(await peer.mountBlob('local/other', newBlob(10).digest, 'local/app')).toBe(false);
   const image = imageOf(one, [two]);
   expect(await peer.putManifest('local/app', ref('v1'), image)).toEqual({});
-  const digest = sha256(image.bytes);
-  expect(await peer.headManifest('local/app', ref('v1'))).toMatchObject({ digest, mediaType });
+  const known = sha256(image.bytes);
+  expect(await peer.headManifest('local/app', ref('v1'))).toMatchObject({ digest: known, mediaType });
   expect(await peer.listTags('local/app')).toEqual(['v1']);
   expect(await peer.deleteManifest('local/app', ref('v1'))).toBe('deleted');
-  expect(await peer.deleteManifest('local/app', ref(digest))).toBe('deleted');
-  expect(await peer.deleteManifest('local/app', ref(digest))).toBe('absent');
+  expect(await peer.deleteManifest('local/app', ref(known))).toBe('deleted');
+  expect(await peer.deleteManifest('local/app', ref(known))).toBe('absent');
 });
 
 test('a referrer tells that its subject is known', async () => {
@@ -142,4 +143,35 @@ test('a large blob goes on after the peer was restarted', async () => {
   await fresh.pushBlob('local/app', blob);
   expect(await served('local/app', blob)).toBe(blob.digest);
   expect(again.sentBytes).toBeLessThan(10 * MIB);
+});
+
+test('what a mirror could pull is not there', async () => {
+  await using origin = await startOrigin();
+  const image = buildImage(origin, 'library/app', 'v1');
+  await using mirror = await startHosted({ origin });
+  const replicating = { type: 'basic', username: 'peer', password: new Secret(PASSWORD) } as const;
+  await using site = connectPeer(mirror.registryUrl, { credentials: replicating });
+  const path = 'docker.io/library/app';
+  expect(await site.listTags(path)).toEqual([]);
+  expect(await site.headManifest(path, ref('v1'))).toBe(undefined);
+  expect(await site.getManifest(path, ref('v1'))).toBe(undefined);
+  expect(await site.hasBlob(path, asDigest(image.config))).toBe(false);
+  expect(origin.requests).toEqual([]);
+});
+
+test('what a mirror could pull is not there for who may not replicate either', async () => {
+  await using origin = await startOrigin();
+  const image = buildImage(origin, 'library/app', 'v1');
+  await using mirror = await startHosted({ origin });
+  await using site = connectPeer(mirror.registryUrl, { credentials });
+  const path = 'docker.io/library/app';
+  expect(await site.headManifest(path, ref('v1'))).toBe(undefined);
+  expect(await site.hasBlob(path, asDigest(image.config))).toBe(false);
+  await expect(site.pushBlob(path, newBlob(10))).rejects.toMatchObject({ code: 'DENIED' });
+});
+
+test("a mirror's door is not taken for a peer's", async () => {
+  await using site = connectPeer(server.url, { credentials });
+  const message = expect.stringContaining('its url has to be the address of its registry.listen') as string;
+  await expect(site.ping()).rejects.toMatchObject({ code: 'INVALID', message });
 });

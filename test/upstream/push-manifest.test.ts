@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Secret } from '../../src/util/secret.ts';
 import { sha256 } from '../support/bytes.ts';
 import { digest, ref } from './connect.ts';
 import { connectPeer } from './support/connect-peer.ts';
@@ -15,6 +16,8 @@ const BYTES = Buffer.from(
   `{ "schemaVersion":2,  "mediaType":"${OCI}", "manifests": [], "subject": ${JSON.stringify(DESCRIPTOR)} }\n`,
 );
 const MANIFEST = { bytes: BYTES, mediaType: OCI };
+const CREDENTIALS = { type: 'basic', username: 'eu-west', password: new Secret('secret') } as const;
+const CHALLENGE = { status: 401, headers: { 'WWW-Authenticate': 'Basic realm="registry"' } };
 const ORIGIN = { site: 'eu-west', sequence: 42, clock: { ms: 1_764_425_000_123, count: 7 }, base: BASE };
 
 describe('a manifest', () => {
@@ -148,7 +151,7 @@ describe('reading', () => {
     await peer.putManifest('team/app', V1, MANIFEST);
     const [known, size] = [digest(sha256(BYTES)), BYTES.length];
     expect(await peer.headManifest('team/app', V1)).toEqual({ digest: known, mediaType: OCI, sizeBytes: size });
-    expect(await peer.getManifest('team/app', V1)).toEqual({ digest: known, mediaType: OCI, bytes: BYTES });
+    expect(await peer.getManifest('team/app', V1)).toMatchObject({ digest: known, mediaType: OCI, bytes: BYTES });
     expect(await peer.listTags('team/app')).toEqual(['v1']);
   });
 
@@ -161,16 +164,41 @@ describe('reading', () => {
   });
 });
 
+test('reading is of what the peer has itself: what it could pull is not there', async () => {
+  const answer = { status: 504, headers: { 'Cache-Status': 'entrepot; detail=not-cached' } };
+  await using server = await scriptedServer(({ headers }) =>
+    headers['cache-control'] === 'only-if-cached' ? answer : { status: 404 },
+  );
+  await using peer = connectPeer(server.url);
+  expect(await peer.getManifest('docker.io/library/app', V1)).toBe(undefined);
+  expect(await peer.listTags('docker.io/library/app')).toEqual([]);
+  expect(await peer.headManifest('docker.io/library/app', V1)).toBe(undefined);
+});
+
 describe('a ping', () => {
   test.each([
     ['eu-west', 'eu-west'],
     ['two words', undefined],
     [undefined, undefined],
   ])('tells the site %s', async (told, site) => {
-    await using server = await scriptedServer(() => ({ headers: told === undefined ? {} : { 'Entrepot-Site': told } }));
-    await using peer = connectPeer(server.url);
+    const answer = { headers: told === undefined ? {} : { 'Entrepot-Site': told } };
+    await using server = await scriptedServer(({ headers }) => (headers.authorization ? answer : CHALLENGE));
+    await using peer = connectPeer(server.url, { credentials: CREDENTIALS });
     expect(await peer.ping()).toEqual({ site });
-    expect(server.seen.map(({ url }) => url)).toEqual(['/v2/']);
+    const asked = server.seen.length;
+    expect(await peer.ping()).toEqual({ site });
+    expect(server.seen.slice(asked).map(({ url, headers }) => [url, headers.authorization])).toEqual([
+      ['/v2/', expect.stringMatching(/^Basic /)],
+    ]);
+  });
+
+  test("is refused by a mirror's door, where nobody would know us", async () => {
+    await using server = await scriptedServer(() => ({ headers: { 'Entrepot-Site': 'us-east' } }));
+    await using peer = connectPeer(server.url, { credentials: CREDENTIALS });
+    const message = expect.stringContaining("is a mirror's door") as string;
+    for (let time = 0; time < 2; time++) {
+      await expect(peer.ping()).rejects.toMatchObject({ code: 'INVALID', message });
+    }
   });
 
   test.each([

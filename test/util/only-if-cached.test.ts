@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isOnlyIfCached, NOT_CACHED_STATUS, saysNotCached } from '../../src/util/only-if-cached.ts';
+import { isOnlyIfCached, NOT_CACHED_STATUS, saysForwarded, saysNotCached } from '../../src/util/only-if-cached.ts';
 
 describe('Cache-Control', () => {
   test.each(['only-if-cached', 'Only-If-Cached', 'no-transform, only-if-cached', 'only-if-cached ,max-age=0'])(
@@ -25,4 +25,20 @@ describe('Cache-Status', () => {
     '%j does not',
     (value) => expect(saysNotCached(value)).toBe(false),
   );
+
+  test.each([
+    'entrepot; fwd=miss; stored',
+    'entrepot;fwd=bypass',
+    'proxy; hit, entrepot; fwd=miss; collapsed',
+    'entrepot; fwd=miss, proxy; fwd=uri-miss',
+  ])('%j says that others were asked', (value) => expect(saysForwarded(value)).toBe(true));
+
+  test.each([
+    undefined,
+    '',
+    'entrepot; hit',
+    'entrepot; hit; fwd=stale; detail=stale',
+    'proxy; fwd=miss',
+    NOT_CACHED_STATUS,
+  ])('%j does not say so', (value) => expect(saysForwarded(value)).toBe(false));
 });

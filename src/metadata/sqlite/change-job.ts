@@ -28,14 +28,15 @@ export function askFor(job: JobColumns | undefined, asked: NewJob): JobColumns {
     return {
       ...changed,
       ...ANEW,
-      since: Math.min(job.since, since),
+      // A deletion in its time of grace is not late yet, and what it is to take is not awaited any more.
+      since: isSameSort ? Math.min(job.since, since) : since,
       due_at: isSameSort ? Math.min(job.due_at, due_at) : due_at,
     };
   }
   // What runs serves those who asked before; whether it serves this one too nobody knows.
   return {
     ...changed,
-    next_since: Math.min(job.next_since ?? since, since),
+    next_since: isSameSort ? Math.min(job.next_since ?? since, since) : since,
     next_due_at: isSameSort ? Math.min(job.next_due_at ?? due_at, due_at) : due_at,
   };
 }

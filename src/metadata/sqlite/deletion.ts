@@ -41,13 +41,15 @@ export class Deletion {
 
   /** @returns undefined if there was none */
   manifest(repository: string, digest: Digest, cause: Cause): ManifestDeletion | undefined {
-    const { roots, tags, known, events, unlinking, rows } = this.#options;
+    const { graph, roots, tags, known, events, unlinking, rows } = this.#options;
     const deletion = this.#connection.write(() => {
       const top = known.find(repository, digest);
       if (!top) return undefined;
       const tagNames = tags.deleteOf(top, cause);
       // One that was set later than the manifest was deleted elsewhere needs it.
-      if (tags.of(top).length > 0) return { tags: tagNames, manifests: [], doomed: [] };
+      // So does an index that was not deleted, and with one that is deleted it goes anyway.
+      const isNeeded = tags.of(top).length > 0 || (cause.origin !== undefined && graph.isListed(top));
+      if (isNeeded) return { tags: tagNames, manifests: [], doomed: [] };
       const atMs = Date.now();
       const held = holdReferrersOfBlobs(this.#options, top);
       const going = this.#release(top);

@@ -10,6 +10,7 @@ interface LeaseQuery {
   readonly nowMs: number;
   readonly untilMs: number;
   readonly limit: number;
+  readonly longestDueFirst?: boolean;
 }
 
 /** Jobs of one rule that are seen to be due at once: some 5 ms. */
@@ -54,6 +55,10 @@ export class Jobs {
         SELECT * FROM replication_job INDEXED BY replication_job_by_turn
         WHERE peer = :peer AND rule = :rule AND is_due = 1 AND due_at <= :nowMs
         ORDER BY priority DESC, since, id LIMIT :limit`),
+      longestDue: connection.prepare<{ peer: string; rule: string; nowMs: number; limit: number }, JobRow>(`
+        SELECT * FROM replication_job INDEXED BY replication_job_by_due
+        WHERE peer = :peer AND rule = :rule AND is_due = 1 AND due_at <= :nowMs
+        ORDER BY due_at LIMIT :limit`),
       renew: connection.prepare<[untilMs: number, id: number]>(
         "UPDATE replication_job SET leased_until = ? WHERE id = ? AND state = 'running'",
       ),
@@ -74,12 +79,14 @@ export class Jobs {
   }
 
   lease(query: LeaseQuery): ReplicationJob[] {
-    const { peer, except, nowMs, untilMs, limit } = query;
+    const { peer, except, nowMs, untilMs, limit, longestDueFirst = false } = query;
     return this.#connection.writeLazily(() => {
       for (const job of this.#statements.overdue.all({ peer, nowMs })) this.#put(job.id, endLease(job));
       const rules = this.#statements.rules.all({ peer, except: JSON.stringify(except) });
-      const due = rules.flatMap((rule) => this.#dueOf({ peer, rule, nowMs, limit }));
-      const taken = due.toSorted((a, b) => b.priority - a.priority || a.since - b.since || a.id - b.id);
+      const due = rules.flatMap((rule) => this.#dueOf({ peer, rule, nowMs, limit }, longestDueFirst));
+      const taken = due.toSorted((a, b) =>
+        longestDueFirst ? a.due_at - b.due_at : b.priority - a.priority || a.since - b.since || a.id - b.id,
+      );
       return taken.slice(0, limit).map((job) => {
         const leased = { ...job, state: 'running', leased_until: untilMs } as const;
         this.#put(job.id, leased);
@@ -126,9 +133,9 @@ export class Jobs {
     return job?.state === 'running' ? job : undefined;
   }
 
-  #dueOf(query: { peer: string; rule: string; nowMs: number; limit: number }): JobRow[] {
+  #dueOf(query: { peer: string; rule: string; nowMs: number; limit: number }, longestDueFirst: boolean): JobRow[] {
     this.#statements.seeDue.run({ ...query, limit: Math.max(BATCH, query.limit) });
-    return this.#statements.due.all(query);
+    return (longestDueFirst ? this.#statements.longestDue : this.#statements.due).all(query);
   }
 
   #put(id: number | undefined, job: JobColumns): void {

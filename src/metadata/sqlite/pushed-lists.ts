@@ -12,6 +12,9 @@ interface PushedListsOptions {
   readonly uses: Uses;
 }
 
+/** No name comes after it. */
+const LAST = '\u{10ffff}';
+
 /** What clients that push look up: referrers, and tags with their times. */
 export class PushedLists {
   readonly #connection: Connection;
@@ -35,13 +38,13 @@ export class PushedLists {
           AND b.content_id = f.manifest_id AND c.id = f.manifest_id AND c.digest > :after
         ORDER BY c.digest LIMIT :limit`),
       tags: connection.prepare<
-        { repositoryId: number; after: string; limit: number },
+        { repositoryId: number; after: string; before: string; limit: number },
         Node & { tag: string; digest: Digest; movedAtMs: number }
       >(`
         SELECT t.name AS tag, c.digest, t.moved_at AS movedAtMs, t.repository_id AS repositoryId,
           t.content_id AS contentId
         FROM tag t CROSS JOIN content c
-        WHERE t.repository_id = :repositoryId AND t.name > :after AND c.id = t.content_id
+        WHERE t.repository_id = :repositoryId AND t.name > :after AND t.name < :before AND c.id = t.content_id
         ORDER BY t.name LIMIT :limit`),
     };
   }
@@ -52,19 +55,21 @@ export class PushedLists {
     return rows.map(manifestRow);
   }
 
-  async tags(query: { repository: string; after?: string; limit: number }): Promise<TagTarget[]> {
+  async tags(query: { repository: string; after?: string; before?: string; limit: number }): Promise<TagTarget[]> {
     const { ids, graph, uses } = this.#options;
-    const { repository, after = '', limit } = query;
+    const { repository, after = '', before = LAST, limit } = query;
     await uses.flush();
     return this.#connection.run(() => {
       const repositoryId = ids.repository(repository);
       if (repositoryId === undefined) return [];
-      return this.#statements.tags.all({ repositoryId, after, limit }).map(({ tag, digest, movedAtMs, ...node }) => ({
-        tag,
-        digest,
-        movedAtMs,
-        usedAtMs: graph.manifestsUsedAt(node),
-      }));
+      return this.#statements.tags
+        .all({ repositoryId, after, before, limit })
+        .map(({ tag, digest, movedAtMs, ...node }) => ({
+          tag,
+          digest,
+          movedAtMs,
+          usedAtMs: graph.manifestsUsedAt(node),
+        }));
     });
   }
 }

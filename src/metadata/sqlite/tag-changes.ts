@@ -41,7 +41,8 @@ export class TagChanges {
     const last = incoming && this.#last(wanted);
     if (!last) return 'apply';
     const { outcome, isConflict } = judgeChange(last, incoming);
-    if (isConflict && !wanted.cause.origin?.isShared) this.#noteConflict(wanted, { last, incoming, isApplied: outcome === 'apply' });
+    if (isConflict && !wanted.cause.origin?.isShared)
+      this.#noteConflict(wanted, { last, incoming, isApplied: outcome === 'apply' });
     return outcome;
   }
 

@@ -259,7 +259,8 @@ export class Fill implements Readable {
     this.#hasEnded = true;
     this.#failure = { error, isCorrupt };
     this.#transfer.stop();
-    if (isCorrupt) this.#distrustSources();
+    // A disk that fails is nobody else's fault.
+    if (isCorrupt && error instanceof UpstreamError) this.#distrustSources();
     this.#confirmed.reject(error);
     for (const reader of this.#readers) reader.wakeAnyway();
     await this.#letGo(isCorrupt);

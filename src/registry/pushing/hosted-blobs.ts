@@ -36,11 +36,11 @@ export class HostedBlobs {
         ? await stored.open(repository, digest, row, (failure) => this.#reopen(repository, digest, failure))
         : undefined;
     if (blob) return blob;
-    throw await this.missing(repository, digest);
+    throw await this.#missing(repository, digest);
   }
 
   /** The RegistryError for what nobody has: BLOB_UNKNOWN, CONTENT_LOST for what was pushed and is damaged or gone. */
-  async missing(repository: Repository, digest: Digest): Promise<RegistryError> {
+  async #missing(repository: Repository, digest: Digest): Promise<RegistryError> {
     const { belongs } = await this.#options.index.findBlob(repository.name, digest);
     return belongs && (await this.#isMissed(repository, digest))
       ? lostBlob(repository, digest)

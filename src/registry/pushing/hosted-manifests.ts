@@ -38,10 +38,8 @@ export class HostedManifests {
    * sibling that might have it cannot be asked
    */
   async get(repository: Repository, reference: Reference, depth: ManifestDepth): Promise<ManifestAnswer> {
-    const { early, shelf } = this.#options;
     const answer =
-      (await shelf.find(repository, reference)) ??
-      (await early.fetch(repository, await this.#lostTarget(repository, reference)));
+      (await this.#options.shelf.find(repository, reference)) ?? (await this.#fromSiblings(repository, reference));
     if (answer) return answer;
     throw depth === 'whole' && (await this.#isNoted(repository, reference))
       ? lostManifest(repository, reference)
@@ -61,6 +59,20 @@ export class HostedManifests {
     const isAwaited = by === 'replicator' && (await this.#isEarlyTag(repository, reference));
     if (isAwaited || (await this.#lacksBlobs(repository, answer))) throw unknownManifest(repository, reference);
     return answer;
+  }
+
+  /** What arrives while they are asked counts more than what they say. @throws UpstreamError */
+  async #fromSiblings(repository: Repository, reference: Reference): Promise<ManifestAnswer | undefined> {
+    const { early, shelf, upstreams } = this.#options;
+    if (!upstreams.siblingsOf(repository)) return undefined;
+    try {
+      const fetched = await early.fetch(repository, await this.#lostTarget(repository, reference));
+      return fetched ?? (await shelf.find(repository, reference));
+    } catch (error) {
+      const arrived = await shelf.find(repository, reference);
+      if (arrived) return arrived;
+      throw error;
+    }
   }
 
   /** A tag that is here is not asked for where it may point elsewhere: what it points at is. */

@@ -21,6 +21,7 @@ import { parsePushed } from './parse-pushed.ts';
 import { requiredContent } from './required-content.ts';
 import { tellingConflicts } from './telling-conflicts.ts';
 import { noRoom, reserveRoom } from './upload-room.ts';
+import { validatedAt } from './validated-at.ts';
 
 export interface ManifestPushesOptions {
   readonly store: ContentStore;
@@ -168,13 +169,37 @@ export class ManifestPushes {
     const add = (): Promise<PushResult> => index.pushManifest(record, needed, change);
     const { missing, kept } = await tagLocks.run(repository.name, async () => {
       await this.#requireMovable(repository, tags, digest);
-      return tellingConflicts(this.#options, { repository: repository.name, cause }, add);
+      const told = await this.#toldBefore(push, { digest, tags });
+      const result = await tellingConflicts(this.#options, { repository: repository.name, cause }, add);
+      for (const { tag, atMs } of told) {
+        const row = await index.findTag(repository.name, tag);
+        if (row?.digest === digest) await index.putTag(repository.name, tag, digest, atMs);
+      }
+      return result;
     });
     if (missing.length === 0) return kept;
     const isMissing = new Set(missing);
     throw unknownContent(
       repository,
       required.filter((reference) => isMissing.has(reference.digest)),
+    );
+  }
+
+  /** As of when the upstream has said where the tags of a replica point; of none where that is of now. */
+  async #toldBefore(
+    { repository, cause }: ManifestPush,
+    { digest, tags }: Pick<Checked, 'digest' | 'tags'>,
+  ): Promise<{ readonly tag: string; readonly atMs: number }[]> {
+    const { index, upstreams } = this.#options;
+    const clock = cause.origin?.clock;
+    if (!clock || upstreams.isHosted(repository)) return [];
+    const { freshness } = upstreams.get(repository.registry).rules.tags(repository);
+    const atMs = validatedAt(clock.ms, freshness, Date.now());
+    return Promise.all(
+      tags.map(async (tag) => {
+        const row = await index.findTag(repository.name, tag);
+        return { tag, atMs: row?.digest === digest ? Math.max(row.validatedAtMs, atMs) : atMs };
+      }),
     );
   }
 

@@ -1,6 +1,7 @@
 import { Cron } from 'croner';
 import { CheckTelemetry } from '../../telemetry/check-telemetry.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
+import { sleep } from '../../util/sleep.ts';
 import { check } from './check.ts';
 import type { Here } from './here.ts';
 import type { Link } from './link.ts';
@@ -10,11 +11,15 @@ export interface CheckScheduleOptions {
   /** Those whose rule has no {@link Link.rule}.check are never checked. */
   readonly links: readonly Link[];
   readonly telemetry: Telemetry;
-  /** Is the link at work now? Otherwise its check waits for the next time. Absent: always. */
+  /** Is the link at work now? Otherwise its check waits until it is. Absent: always. */
   readonly mayCheck?: (link: Link) => boolean;
+  /** So often it is looked whether it is. */
+  readonly lookMs?: number;
   /** There may be jobs for the peer that were not there before. */
   readonly onJobs?: (link: Link) => void;
 }
+
+const LOOK_MS = 30_000;
 
 /**
  * Compares both sides of each link when its rule says so, and repairs what differs. A check that takes longer than to
@@ -44,8 +49,6 @@ export class CheckSchedule implements AsyncDisposable {
   }
 
   async #start(link: Link): Promise<void> {
-    const { mayCheck } = this.#options;
-    if (mayCheck && !mayCheck(link)) return;
     const run = this.#run(link);
     this.#running.add(run);
     await run;
@@ -53,6 +56,7 @@ export class CheckSchedule implements AsyncDisposable {
   }
 
   async #run(link: Link): Promise<void> {
+    if (!(await this.#untilOpen(link))) return;
     const about = { rule: link.rule.name, peer: link.peer.name };
     const startedAtMs = Date.now();
     try {
@@ -62,5 +66,13 @@ export class CheckSchedule implements AsyncDisposable {
     } catch (error) {
       if (!this.#stop.signal.aborted) this.#telemetry.checkFailed({ ...about, error });
     }
+  }
+
+  /** Time windows and schedules may never agree. @returns false: it was stopped before */
+  async #untilOpen(link: Link): Promise<boolean> {
+    const { mayCheck = () => true, lookMs = LOOK_MS } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted && !mayCheck(link)) await sleep(lookMs, signal);
+    return !signal.aborted;
   }
 }

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Digest } from '../../oci/digest.ts';
 import { attachedTo } from '../../registry/pushing/choose-expired.ts';
-import { referrersTagOf } from '../copying/attached-tags.ts';
+import { extensionsOf, referrersTagOf } from '../copying/attached-tags.ts';
 import type { Here } from './here.ts';
 import type { LocalReference } from './references.ts';
 import type { RuleScope } from './rule-scope.ts';
@@ -45,7 +45,7 @@ interface Subject {
 
 async function tagsOf({ index }: Here, { repository, digest }: Subject): Promise<LocalReference[]> {
   const stem = referrersTagOf(digest);
-  const rows = await index.listTagRows({ repository, after: stem, limit: MAX_TAGS });
+  const rows = await index.listTagRows({ repository, ...extensionsOf(stem), limit: MAX_TAGS });
   return rows
     .filter(({ tag }) => attachedTo(tag) === attachedTo(stem))
     .map((row) => ({ repository, reference: row.tag, digest: row.digest }));

@@ -1,11 +1,11 @@
-import { digestAlgorithm, matchesDigest, type Digest } from '../../oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 import { isReferrersTag, subjectOfTag } from '../copying/attached-tags.ts';
 import type { Difference } from '../replication-operations.ts';
 import { mapAtOnce } from './at-once.ts';
 import { attachedIn } from './attached.ts';
 import type { Here } from './here.ts';
 import type { Link } from './link.ts';
-import { digestThere, manifestThere } from './look-at-peer.ts';
+import { digestThere, isManifestThere, type Place } from './look-at-peer.ts';
 import { referencesIn, type LocalReference } from './references.ts';
 import type { RuleScope } from './rule-scope.ts';
 
@@ -74,10 +74,7 @@ async function isSame(
   if (there === undefined || there === digest) return there === digest;
   // Each registry keeps its own list; what is in it is compared by itself.
   if (isReferrersTag(reference)) return true;
-  if (digestAlgorithm(there) === digestAlgorithm(digest)) return false;
-  // A registry gives what came by a tag the sha256 digest of its bytes.
-  const manifest = await manifestThere(pair.link, placeOf(pair, local), signal);
-  return manifest !== undefined && matchesDigest(manifest.bytes, digest);
+  return isManifestThere(pair.link, { place: placeOf(pair, local), there, digest }, signal);
 }
 
 /** What is attached to something that is neither here nor there is not sent. */
@@ -88,10 +85,7 @@ async function isOrphan(pair: Pair, { reference }: LocalReference, signal: Abort
   return (await digestThere(link, placeOf(pair, { reference: subject }), signal)) === undefined;
 }
 
-function placeOf(
-  { scope, repository }: Pair,
-  { reference }: Pick<LocalReference, 'reference'>,
-): { path: string; reference: string } {
+function placeOf({ scope, repository }: Pair, { reference }: Pick<LocalReference, 'reference'>): Place {
   return { path: scope.nameAtPeer(repository), reference };
 }
 

@@ -5,7 +5,7 @@ import type { Difference } from '../replication-operations.ts';
 import { mapAtOnce } from './at-once.ts';
 import type { Pair, Sides } from './compare.ts';
 import type { DeletedTag } from './jobs.ts';
-import { digestThere } from './look-at-peer.ts';
+import { digestThere, isManifestThere } from './look-at-peer.ts';
 import { deletedTags } from './tombstones.ts';
 
 /** A tag that was deleted here and that the peer has. */
@@ -43,7 +43,11 @@ export async function* overdueDeletions(
   for await (const page of deletedTags(sides.here, sides.scope)) {
     const due = page.filter(({ deletedAtMs }) => deletedAtMs + sides.link.rule.graceMs <= Date.now());
     const found = await survivors(sides, due, signal);
-    yield found.filter(({ digest, there }) => there === digest);
+    const isOld = await mapAtOnce(found, signal, ({ repository, tag, ...digests }, either) => {
+      const place = { path: sides.scope.nameAtPeer(repository), reference: tag };
+      return isManifestThere(sides.link, { place, ...digests }, either);
+    });
+    yield found.filter((_, position) => isOld[position]);
   }
 }
 

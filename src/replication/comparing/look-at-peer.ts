@@ -1,10 +1,10 @@
-import type { Digest } from '../../oci/digest.ts';
+import { type Digest, digestAlgorithm, matchesDigest } from '../../oci/digest.ts';
 import { parseReference } from '../../oci/reference.ts';
 import type { FetchedManifest } from '../../upstream/upstream.ts';
 import type { Link } from './link.ts';
 
 /** A reference at the peer. */
-interface Place {
+export interface Place {
   /** The repository's name there. */
   readonly path: string;
   readonly reference: string;
@@ -34,4 +34,20 @@ export async function manifestThere(
 ): Promise<FetchedManifest | undefined> {
   const reference = parseReference(text);
   return reference && peer.getManifest(path, reference, { signal, ...(pace && { pace }) });
+}
+
+/**
+ * Is what a reference stands for at the peer this manifest? A registry gives what came by a tag the sha256 digest of its
+ * bytes.
+ * @param there its digest at the peer
+ * @throws UpstreamError
+ */
+export async function isManifestThere(
+  link: Link,
+  { place, there, digest }: { readonly place: Place; readonly there: Digest; readonly digest: Digest },
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (digestAlgorithm(there) === digestAlgorithm(digest)) return there === digest;
+  const manifest = await manifestThere(link, place, signal);
+  return manifest !== undefined && matchesDigest(manifest.bytes, digest);
 }

@@ -13,8 +13,8 @@ export interface LocalReference {
   readonly digest: Digest;
 }
 
-/** So many at once: some 4 ms of the index's time. */
-const PAGE = 100;
+/** So many at once: to find them and to make jobs of them takes the index some 3 ms. */
+const PAGE = 25;
 
 /** Names of the repositories here that a rule is about, in byte order. */
 export async function* matchingRepositories({ index }: Here, scope: RuleScope): AsyncGenerator<string, void> {

@@ -16,6 +16,12 @@ export function isReferrersTag(tag: string): boolean {
   return attachedTo(tag) !== undefined && !tag.includes('.');
 }
 
+/** Names that begin with this one and go on: between these two. */
+export function extensionsOf(stem: string): { readonly after: string; readonly before: string } {
+  // No tag has a tilde (distribution-spec, "Pulling manifests"), and what tags have comes before it.
+  return { after: stem, before: `${stem}~` };
+}
+
 /** The manifest that a tag belongs to by its name, as cosign makes them: `sha256-<hex>.sig`. Undefined for others. */
 export function subjectOfTag(tag: string): Digest | undefined {
   return parseDigest(attachedTo(tag) ?? '');
@@ -27,7 +33,7 @@ export async function tagsAttachedTo(
   repository: string,
   subject: Digest,
 ): Promise<string[]> {
-  const after = referrersTagOf(subject);
-  const rows = await index.listTagRows({ repository, after, limit: MAX_TAGS });
+  const stem = referrersTagOf(subject);
+  const rows = await index.listTagRows({ repository, ...extensionsOf(stem), limit: MAX_TAGS });
   return rows.flatMap(({ tag }) => (subjectOfTag(tag) === subject ? [tag] : []));
 }

@@ -1,6 +1,7 @@
 import { type Reference, parseReference } from '../../oci/reference.ts';
 import { isRepositoryPath } from '../../oci/repository.ts';
 import type { LocalContent } from '../../registry/local-content.ts';
+import { attachedTo } from '../../registry/pushing/choose-expired.ts';
 import { RegistryError, toRegistryError } from '../../registry/registry-error.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
@@ -59,11 +60,19 @@ export function createCopy(parts: CopyParts): Copy {
 async function run(task: CopyTask, { job }: CopyRequest): Promise<CopyResult> {
   const reference = parseReference(job.reference);
   if (!reference) throw new RegistryError('MANIFEST_UNKNOWN', `"${job.reference}" is neither a tag nor a digest`);
+  // A job may be older than what the rule says by now.
+  if (!isRuleAbout(task, reference)) return resultOf(task, { outcome: 'present', digest: job.deleted });
   if (job.deleted !== undefined && !(await isHere(task, reference))) {
-    return resultOf(task, { outcome: await deleteReference(task, reference), digest: job.deleted });
+    const outcome = task.rule.scope.rule.deletes ? await deleteReference(task, reference) : 'present';
+    return resultOf(task, { outcome, digest: job.deleted });
   }
   const copied = await copyJob(task, reference);
   return resultOf(task, { ...describe(task, copied), digest: copied.digest });
+}
+
+function isRuleAbout({ rule: { scope }, repository }: CopyTask, reference: Reference): boolean {
+  if (!scope.takesRepository(repository)) return false;
+  return reference.kind === 'digest' || scope.takesTag(reference.tag) || attachedTo(reference.tag) !== undefined;
 }
 
 function describe({ tally }: CopyTask, { outcome, missing }: CopiedReference): Pick<CopyResult, 'outcome' | 'missing'> {

@@ -1,10 +1,11 @@
 import type { Digest } from '../../oci/digest.ts';
 import { parseManifest } from '../../oci/manifest.ts';
+import { isIndexType } from '../../oci/media-types.ts';
 import type { Reference } from '../../oci/reference.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { mapAtOnce } from '../comparing/at-once.ts';
-import { digestThere } from '../comparing/look-at-peer.ts';
-import { referrersTagOf } from './attached-tags.ts';
+import { digestThere, isManifestThere } from '../comparing/look-at-peer.ts';
+import { isReferrersTag, referrersTagOf } from './attached-tags.ts';
 import type { CopyTask } from './copy-task.ts';
 import { inTurn } from './in-turn.ts';
 import { subjectOf } from './put-manifest.ts';
@@ -35,26 +36,27 @@ async function deleteTag(task: CopyTask, tag: string): Promise<DeletionOutcome> 
   const { index, repository, memory, peer, path, call, link, signal } = task;
   const tombstone = await index.findTombstone(repository, tag);
   if (!tombstone) return 'vanished';
-  const { site, sequence, clock, digest } = tombstone;
+  const { site, sequence, clock, base, digest } = tombstone;
   const reference = { kind: 'tag', tag } as const;
-  const options = { ...call, origin: { site, sequence, clock } };
+  const options = { ...call, origin: { site, sequence, clock, ...(base !== undefined && { base }) } };
   // A site knows itself which change was the last.
   if (await memory.isEntrepot(peer, call)) return peer.deleteManifest(path, reference, options);
-  const there = await digestThere(link, { path, reference: tag }, signal);
+  const place = { path, reference: tag };
+  const there = await digestThere(link, place, signal);
   if (!there) return 'absent';
-  if (there !== digest) return 'kept';
+  if (!(await isManifestThere(link, { place, there, digest }, signal))) return 'kept';
   try {
     return await peer.deleteManifest(path, reference, options);
   } catch (error) {
     if (!isUnsupported(error)) throw error;
-    const others = (await tagsThere(task, digest))?.filter((other) => other !== tag);
-    if (!others || others.length > 0) throw error;
+    const others = (await tagsThere(task, there))?.filter((other) => other !== tag);
+    if (!others || others.length > 0 || (await isListedThere(task, there))) throw error;
     // With its last tag the manifest may go: where only that can be deleted it is the way to get rid of the tag.
-    return removeManifest(task, digest);
+    return removeManifest(task, there);
   }
 }
 
-/** Only what no tag at the peer needs: a plain registry would delete its tags with it. */
+/** Only what no tag at the peer needs: a plain registry would delete its tags with it, and what an index lists. */
 async function deleteManifest(task: CopyTask, digest: Digest): Promise<DeletionOutcome> {
   const { link, path, signal, memory, peer, call } = task;
   if (!(await digestThere(link, { path, reference: digest }, signal))) return 'absent';
@@ -65,6 +67,8 @@ async function deleteManifest(task: CopyTask, digest: Digest): Promise<DeletionO
     const isDoomed = await wasDeleted(task, tag, digest);
     if (!isDoomed || (isEntrepot && (await deleteReference(task, { kind: 'tag', tag })) === 'kept')) return 'kept';
   }
+  // A site knows itself what its indexes list.
+  if (!isEntrepot && (await isListedThere(task, digest))) return 'kept';
   return removeManifest(task, digest);
 }
 
@@ -81,6 +85,25 @@ async function tagsThere({ peer, path, call, link, signal }: CopyTask, digest: D
     (await digestThere(link, { path, reference: tag }, either)) === digest ? [tag] : [],
   );
   return found.flat();
+}
+
+/** Does an index with a tag list it at the peer? There are not too many tags to look at. */
+async function isListedThere({ peer, path, call, signal, memory }: CopyTask, digest: Digest): Promise<boolean> {
+  const tags = (await peer.listTags(path, call)).filter((tag) => !isReferrersTag(tag));
+  const found = await mapAtOnce(tags, signal, async (tag, either) => {
+    const options = { ...call, signal: either };
+    const head = await peer.headManifest(path, { kind: 'tag', tag }, options);
+    if (head?.mediaType !== undefined && !isIndexType(head.mediaType)) return false;
+    const known = head?.digest && memory.listings.get(head.digest);
+    if (known) return known.has(digest);
+    const index = head && (await peer.getManifest(path, { kind: 'tag', tag }, options));
+    if (!index) return false;
+    const { references } = parseManifest(index.bytes, index.mediaType);
+    const listed = new Set(references.flatMap((each) => (each.role === 'manifest' ? [each.digest] : [])));
+    memory.listings.set(index.digest, listed);
+    return listed.has(digest);
+  });
+  return found.includes(true);
 }
 
 async function removeManifest(task: CopyTask, digest: Digest): Promise<DeletionOutcome> {

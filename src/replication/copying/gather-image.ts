@@ -34,6 +34,8 @@ export interface GatherOptions {
 /** Indexes of indexes are allowed, endless ones are not. */
 const MAX_DEPTH = 4;
 const MAX_MANIFESTS = 1000;
+/** Of manifests, which all are in memory while the image is sent. */
+const MAX_BYTES = 32 * 1024 * 1024;
 
 /** Finds out which manifests are to be sent for one. @throws RegistryError */
 export async function gatherImage(task: CopyTask, root: LocalManifest, options: GatherOptions): Promise<GatheredImage> {
@@ -57,6 +59,7 @@ class Gathering {
   readonly #task: CopyTask;
   readonly #options: GatherOptions;
   readonly #begun = new Set<Digest>();
+  #bytes = 0;
 
   constructor(task: CopyTask, options: GatherOptions) {
     this.#task = task;
@@ -64,10 +67,11 @@ class Gathering {
   }
 
   async part(manifest: LocalManifest, depth: number): Promise<ImagePart> {
-    const { digest, parsed } = manifest;
+    const { digest, parsed, bytes } = manifest;
     this.#begun.add(digest);
-    if (depth > MAX_DEPTH || this.#begun.size > MAX_MANIFESTS) {
-      const message = `${digest} has too many manifests below it, or too deep ones, to be sent`;
+    this.#bytes += bytes.length;
+    if (depth > MAX_DEPTH || this.#begun.size > MAX_MANIFESTS || this.#bytes > MAX_BYTES) {
+      const message = `${digest} is a part of an image with too many manifests, or too deep or large ones, to be sent`;
       throw new RegistryError('MANIFEST_INVALID', message);
     }
     const children: ImagePart[] = [];

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { Digest } from '../../oci/digest.ts';
 import type { Peer, PeerCallOptions } from '../../upstream/peer.ts';
+import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { KeyedLock } from '../../util/keyed-lock.ts';
 
 export interface PeerMemoryOptions {
@@ -14,6 +15,8 @@ export interface PeerMemoryOptions {
 const MAX_DIGESTS = 100_000;
 const MAX_HOLDERS = 8;
 const MAX_SESSIONS = 1000;
+const MAX_LISTINGS = 1000;
+const ANSWERS: ReadonlySet<string> = new Set(['DENIED', 'NOT_FOUND', 'REFUSED']);
 /** A peer may be replaced by another registry. */
 const KNOWN_FOR_MS = 10 * 60_000;
 const SPARSE_REFUSED_FOR_MS = 60 * 60_000;
@@ -28,6 +31,8 @@ export class PeerMemory {
   readonly turns = new KeyedLock();
   /** Upload sessions by repository and digest: whoever sends that blob next goes on with it. */
   readonly sessions = new LRUCache<string, string>({ max: MAX_SESSIONS });
+  /** What indexes there list. */
+  readonly listings = new LRUCache<Digest, ReadonlySet<Digest>>({ max: MAX_LISTINGS });
   /** Undefined: not known yet. */
   hasReferrersApi: boolean | undefined;
   readonly #now: () => number;
@@ -70,8 +75,17 @@ export class PeerMemory {
   /** Is it a site like this one? @throws UpstreamError */
   async isEntrepot(peer: Pick<Peer, 'ping'>, call: PeerCallOptions): Promise<boolean> {
     if (this.#kind && this.#now() - this.#kind.at < KNOWN_FOR_MS) return this.#kind.isEntrepot;
-    const { site } = await peer.ping(call);
-    this.#kind = { isEntrepot: site !== undefined, at: this.#now() };
+    this.#kind = { isEntrepot: (await siteOf(peer, call)) !== undefined, at: this.#now() };
     return this.#kind.isEntrepot;
+  }
+}
+
+/** One that answers "no" is not a site like this one, and may take what it is sent all the same. */
+async function siteOf(peer: Pick<Peer, 'ping'>, call: PeerCallOptions): Promise<string | undefined> {
+  try {
+    return (await peer.ping(call)).site;
+  } catch (error) {
+    if (error instanceof UpstreamError && ANSWERS.has(error.code)) return undefined;
+    throw error;
   }
 }

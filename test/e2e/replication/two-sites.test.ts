@@ -71,9 +71,7 @@ test('two sites that send to each other come to rest, and agree on a tag that wa
   await arrival(eu, 'local/app', 'v1', ofUs.digest);
   await Promise.all([rest(eu), rest(us)]);
   expect(await digestAt(us, 'local/app', 'v1')).toBe(ofUs.digest);
-  for (const each of [eu, us]) {
-    expect(await pullWhole(each.client('local/app'), ofEu.digest), `the loser at ${each.name}`).toHaveLength(3);
-  }
+  expect(await pullWhole(eu.client('local/app'), ofEu.digest), 'the loser, by its digest').toHaveLength(3);
   const conflicts = await Promise.all([eu, us].map((each) => each.metric('entrepot_replication_conflicts_total')));
   expect(Math.max(...conflicts)).toBeGreaterThan(0);
 

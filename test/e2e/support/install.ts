@@ -14,6 +14,9 @@ const PACKAGES: Record<string, readonly string[]> = {
   busybox: ['busybox-static'],
   openssl: ['openssl'],
   umount: ['mount'],
+  ip: ['iproute2'],
+  tc: ['iproute2'],
+  socat: ['socat'],
 };
 
 /** vitest's globalSetup: installs what the tests in this folder need and the machine lacks. */

@@ -152,6 +152,23 @@ describe('the schedule of checks', () => {
     expect(ready.asked.length).toBeGreaterThan(1);
   });
 
+  test('checks a link that is not at work when its time comes as soon as it is', async () => {
+    await using site = await openSite();
+    const peer = new ScriptedPeer();
+    await site.add({ name: 'v1' });
+    let [isOpen, looks] = [false, 0];
+    const mayCheck = () => {
+      looks += 1;
+      return isOpen;
+    };
+    const everyMinute = `${(new Date().getSeconds() + 2) % 60} * * * * *`;
+    const link = { rule: ruleWith({ check: everyMinute }), peer };
+    await using _checks = schedule(site, [link], { mayCheck, lookMs: 5 });
+    await expect.poll(() => looks, TIMEOUT).toBeGreaterThan(2);
+    isOpen = true;
+    await expect.poll(() => jobsOf(site.index), TIMEOUT).toEqual([`${APP} v1`]);
+  });
+
   test('does not begin a check before the one before it has ended, and breaks it off at the end', async () => {
     await using site = await openSite();
     const peer = new ScriptedPeer();

@@ -90,6 +90,50 @@ describe('copying a tag', () => {
     expect(peer.asked).toEqual([]);
   });
 
+  test('of an image with manifests too deep or too large to be sent is refused', async () => {
+    await using site = await openSite();
+    const draft = new Draft();
+    let nested = draft.addIndex(undefined, []);
+    for (let depth = 0; depth < 5; depth += 1)
+      nested = draft.addIndex(depth === 4 ? 'deep' : undefined, [{ of: nested }]);
+    const large = Array.from({ length: 9 }, (_, number) => ({
+      of: draft.addArtifact({ name: String(number), annotations: { text: 'x'.repeat(4_000_000) } }),
+    }));
+    draft.addIndex('large', large);
+    await site.push(APP, draft);
+    const peer = new StrictPeer();
+    for (const tag of ['deep', 'large']) {
+      await expect(openStage(site, peer).run(tag)).rejects.toMatchObject({ code: 'MANIFEST_INVALID' });
+    }
+    expect(peer.count(/^(put|push)/)).toBe(0);
+  });
+
+  test('does not need a peer that answers when it is asked for nothing but itself', async () => {
+    await using site = await openSite();
+    const draft = new Draft();
+    const image = buildImage(draft, APP, 'v1');
+    await site.push(APP, draft);
+    const peer = new StrictPeer();
+    peer.before = (question) => {
+      if (question === 'ping') peer.refuse(404, 'NOT_FOUND');
+    };
+    expect(await openStage(site, peer).run('v1')).toMatchObject({ outcome: 'copied' });
+    expect(peer.at(APP).tags.get('v1')).toBe(image.digest);
+  });
+
+  test.each([
+    ['a repository', { repositories: ['local/other'] }],
+    ['a tag', { tags: ['x*'] }],
+  ])('of %s that the rule is not about any more sends nothing', async (_, changes) => {
+    await using site = await openSite();
+    const draft = new Draft();
+    buildImage(draft, APP, 'v1');
+    await site.push(APP, draft);
+    const peer = new StrictPeer();
+    expect(await openStage(site, peer).run('v1', { rule: ruleWith(changes) })).toMatchObject({ outcome: 'present' });
+    expect(peer.asked).toEqual([]);
+  });
+
   test('gives the repository the name that the rule says', async () => {
     await using site = await openSite();
     const draft = new Draft();

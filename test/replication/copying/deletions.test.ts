@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { digestHex, digestOf, type Digest } from '../../../src/oci/digest.ts';
+import { OCI_INDEX } from '../../../src/oci/media-types.ts';
 import { buildImage } from '../../support/images.ts';
 import { APP, type CopyStage, openStage } from '../support/copy-stage.ts';
 import { Draft } from '../support/draft.ts';
@@ -31,6 +32,12 @@ async function openScene(options: StrictPeerOptions, tags: readonly string[] = [
   return { site, peer, stage, digest, [Symbol.asyncDispose]: () => site[Symbol.asyncDispose]() };
 }
 
+/** An index of one manifest. */
+function indexOf(manifests: ReadonlyMap<Digest, { bytes: Uint8Array; mediaType: string }>, digest: Digest): object {
+  const { bytes, mediaType } = manifests.get(digest) ?? { bytes: Buffer.alloc(0), mediaType: '' };
+  return { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [{ mediaType, digest, size: bytes.length }] };
+}
+
 describe('the deletion of a tag', () => {
   test('is done at the peer, with where and when it was done here', async () => {
     await using scene = await openScene({});
@@ -43,6 +50,34 @@ describe('the deletion of a tag', () => {
     const { sequence, clock } = tombstone ?? {};
     expect(peer.origins.get(`${APP} v1`)).toEqual({ site: 'here', sequence, clock });
     expect(await stage.run('v1', { deleted: digest })).toMatchObject({ outcome: 'absent' });
+  });
+
+  test('of a tag that another site has set says so: it is no conflict there', async () => {
+    await using scene = await openScene({ site: 'us-east' });
+    const { site, peer, stage, digest } = scene;
+    const row = await site.index.findManifest(APP, digest);
+    const record = { repository: APP, references: [], artifactType: undefined, tags: ['v2'], atMs: Date.now() };
+    const origin = { site: 'us-east', sequence: 7, clock: { ms: Date.now(), count: 0 } };
+    await site.index.pushManifest({ ...record, ...row, digest } as never, [], { actor: 'us-east', origin });
+    await site.index.deleteTag(APP, 'v2', CI);
+    await peer.putManifest(APP, { kind: 'tag', tag: 'v2' }, (await peer.getManifest(APP, { kind: 'digest', digest }))!);
+    expect(await stage.run('v2', { deleted: digest })).toMatchObject({ outcome: 'deleted' });
+    expect(peer.origins.get(`${APP} v2`)).toMatchObject({ site: 'here', base: digest });
+  });
+
+  test('is done where the peer knows the manifest by another digest of its bytes', async () => {
+    await using site = await openSite();
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] }));
+    const digest = digestOf(bytes, 'sha512');
+    const draft = new Draft();
+    draft.manifests.push({ tag: 'v1', digest, bytes, mediaType: OCI_INDEX });
+    await site.push(APP, draft);
+    const peer = new StrictPeer();
+    const stage = openStage(site, peer);
+    await stage.run('v1');
+    expect(peer.at(APP).tags.get('v1')).toBe(digestOf(bytes));
+    await site.index.deleteTag(APP, 'v1', CI);
+    expect(await stage.run('v1', { deleted: digest })).toMatchObject({ outcome: 'deleted' });
   });
 
   test('is not done where the peer has moved it', async () => {
@@ -76,6 +111,17 @@ describe('the deletion of a tag', () => {
     await site.push(APP, draft);
     expect(await stage.run('v1', { deleted: digest })).toMatchObject({ outcome: 'copied', digest: image.digest });
     expect(peer.at(APP).tags.get('v1')).toBe(image.digest);
+  });
+
+  test('is not done by a rule that has no deletions any more', async () => {
+    await using scene = await openScene({});
+    const { site, peer, stage, digest } = scene;
+    await site.index.deleteManifest(APP, digest, CI);
+    const rule = ruleWith({ deletes: false });
+    for (const reference of ['v1', digest]) {
+      expect(await stage.run(reference, { deleted: digest, rule })).toMatchObject({ outcome: 'present' });
+    }
+    expect(peer.asked).toEqual([]);
   });
 
   test('is none when the tag went without being deleted', async () => {
@@ -124,7 +170,7 @@ describe('the deletion of a manifest', () => {
     const { site, peer, stage, digest } = scene;
     await site.index.deleteManifest(APP, digest, CI);
     if (which.endsWith('here')) peer.at(APP).tags.set('mine', digest);
-    const rule = ruleWith(changes);
+    const rule = ruleWith({ deletes: true, ...changes });
     expect(await stage.run(digest, { deleted: digest, rule })).toMatchObject({ outcome: 'kept' });
     expect(peer.at(APP).manifests.has(digest)).toBe(true);
   });
@@ -141,6 +187,24 @@ describe('the deletion of a manifest', () => {
     expect(await stage.run(digest, { deleted: digest })).toMatchObject({ outcome: 'kept' });
     expect(peer.at(APP).manifests.has(digest)).toBe(true);
   });
+
+  test.each([{}, { deletesTags: false }])(
+    'leaves at a plain registry what an index there lists (%o)',
+    async (options) => {
+      await using scene = await openScene(options);
+      const { site, peer, stage, digest } = scene;
+      const bytes = Buffer.from(JSON.stringify(indexOf(peer.at(APP).manifests, digest)));
+      await peer.putManifest(APP, { kind: 'tag', tag: 'all' }, { bytes, mediaType: OCI_INDEX });
+      await site.index.deleteManifest(APP, digest, CI);
+      if (options.deletesTags === false) {
+        await expect(stage.run('v1', { deleted: digest })).rejects.toMatchObject({ code: 'REFUSED', status: 405 });
+      }
+      expect(await stage.run(digest, { deleted: digest })).toMatchObject({ outcome: 'kept' });
+      expect(peer.at(APP).manifests.has(digest)).toBe(true);
+      peer.at(APP).tags.delete('all');
+      expect(await stage.run(digest, { deleted: digest })).toMatchObject({ outcome: 'deleted' });
+    },
+  );
 
   test('is a copy when it is here again', async () => {
     await using scene = await openScene({});

@@ -33,6 +33,7 @@ export interface CopyStage {
 }
 
 export const APP = 'local/app';
+const RULE = ruleWith({ repositories: ['**'], deletes: true });
 
 /** @param maxConnections blobs at once */
 export function openStage(site: TestSite, peer: Peer, maxConnections = 4): CopyStage {
@@ -48,7 +49,7 @@ export function openStage(site: TestSite, peer: Peer, maxConnections = 4): CopyS
     saves: 0,
     sentBytes: 0,
     onSent: () => undefined,
-    run: (reference, { rule = ruleWith(), mayFetch = false, signal = new AbortController().signal, ...job } = {}) =>
+    run: (reference, { rule = RULE, mayFetch = false, signal = new AbortController().signal, ...job } = {}) =>
       copy({
         job: jobOf(reference, job),
         rule,

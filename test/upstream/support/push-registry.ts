@@ -1,19 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { digestOf } from '../../support/bytes.ts';
 import { Listener } from '../../support/listener.ts';
+import { answer, type Call, refuse } from './push-answers.ts';
 import { Interrupted, interrupt, type PushFault, PushFaults, type PushMatch, readBody } from './push-faults.ts';
 import type { PushedRequest, PushRegistryOptions } from './push-options.ts';
 import { PushTokens } from './push-tokens.ts';
 import { type PushUpload, PushUploads } from './push-uploads.ts';
-
-interface Call {
-  readonly record: PushedRequest;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly fault: PushFault | undefined;
-  readonly repository: string;
-  readonly query: URLSearchParams;
-}
 
 const RESOURCE = /^\/v2\/(.+?)\/(blobs\/uploads|blobs|manifests|tags)\/([^/]*)$/;
 const NO_UPLOAD = ['BLOB_UPLOAD_UNKNOWN', 'there is no such upload'] as const;
@@ -116,7 +108,7 @@ export class PushRegistry implements AsyncDisposable {
     const [, repository, kind, last = ''] = RESOURCE.exec(pathname) ?? [];
     if (record.server === 'registry' && !this.#admits(record, repository, response)) return;
     const call = { record, request, response, fault, repository: repository ?? '', query };
-    if (pathname === '/v2/') return this.#answer(call, 200, {}, '{}');
+    if (pathname === '/v2/') return answer(call, 200, {}, '{}');
     if (kind === 'blobs/uploads') return last === '' ? this.#begin(call) : this.#upload(call, last);
     if (kind === 'blobs') return this.#blob(call, last);
     if (kind === 'manifests') return this.#manifest(call, last);
@@ -124,8 +116,8 @@ export class PushRegistry implements AsyncDisposable {
   }
 
   #token({ headers }: PushedRequest, query: URLSearchParams, response: ServerResponse): void {
-    const answer = this.tokens?.issue(query, headers.authorization);
-    response.writeHead(answer ? 200 : 401, { 'content-type': 'application/json' }).end(JSON.stringify(answer ?? {}));
+    const token = this.tokens?.issue(query, headers.authorization);
+    response.writeHead(token ? 200 : 401, { 'content-type': 'application/json' }).end(JSON.stringify(token ?? {}));
   }
 
   #admits({ headers, method }: PushedRequest, repository: string | undefined, response: ServerResponse): boolean {
@@ -142,13 +134,13 @@ export class PushRegistry implements AsyncDisposable {
     const digest = query.get('mount');
     const from = query.get('from');
     if (digest !== null && this.#options.mount !== undefined && this.#options.mount !== 202) {
-      return this.#refuse(call, this.#options.mount, 'UNSUPPORTED', 'no mounts here');
+      return refuse(call, this.#options.mount, 'UNSUPPORTED', 'no mounts here');
     }
     const bytes = this.blobs.get(`${from} ${digest}`);
     const mayPull = this.tokens?.mayPull(record.headers.authorization, from ?? '') ?? true;
     if (digest !== null && bytes && mayPull && this.#options.mount !== 202) {
       this.blobs.set(`${repository} ${digest}`, bytes);
-      return this.#answer(call, 201, { location: `/v2/${repository}/blobs/${digest}` });
+      return answer(call, 201, { location: `/v2/${repository}/blobs/${digest}` });
     }
     return this.#answerUpload(call, 202, this.uploads.begin(repository));
   }
@@ -156,17 +148,17 @@ export class PushRegistry implements AsyncDisposable {
   async #upload(call: Call, id: string): Promise<void> {
     const { record, repository } = call;
     const upload = this.uploads.find(repository, id);
-    if (!upload) return this.#refuse(call, 404, ...NO_UPLOAD);
+    if (!upload) return refuse(call, 404, ...NO_UPLOAD);
     const isFresh = this.#options.hasState !== true || /[?&]_state=([^&]*)/.exec(record.url)?.[1] === stateOf(upload);
     if (record.method === 'GET') return this.#answerUpload(call, 204, upload);
     if (record.method === 'DELETE') {
       this.uploads.end(upload);
-      return this.#answer(call, 204, {});
+      return answer(call, 204, {});
     }
-    if (!isFresh) return this.#refuse(call, 416, 'RANGE_INVALID', 'the upload stands elsewhere');
+    if (!isFresh) return refuse(call, 416, 'RANGE_INVALID', 'the upload stands elsewhere');
     const range = record.headers['content-range'];
     if (range !== undefined && record.method === 'PUT' && this.#options.refusesRestByPut) {
-      return this.#refuse(call, 400, 'UNSUPPORTED', 'no ranges with PUT');
+      return refuse(call, 400, 'UNSUPPORTED', 'no ranges with PUT');
     }
     if (range !== undefined && Number(range.split('-')[0]) !== upload.sizeBytes) {
       return this.#answerUpload(call, 416, upload);
@@ -181,9 +173,9 @@ export class PushRegistry implements AsyncDisposable {
     const bytes = Buffer.concat(upload.chunks);
     this.uploads.end(upload);
     const algorithm = digest.startsWith('sha512') ? 'sha512' : 'sha256';
-    if (digestOf(bytes, algorithm) !== digest) return this.#refuse(call, 400, 'DIGEST_INVALID', 'other bytes came');
+    if (digestOf(bytes, algorithm) !== digest) return refuse(call, 400, 'DIGEST_INVALID', 'other bytes came');
     this.blobs.set(`${upload.repository} ${digest}`, bytes);
-    return this.#answer(call, 201, {
+    return answer(call, 201, {
       location: `/v2/${upload.repository}/blobs/${digest}`,
       'docker-content-digest': digest,
     });
@@ -191,8 +183,8 @@ export class PushRegistry implements AsyncDisposable {
 
   #blob(call: Call, digest: string): Promise<void> {
     const bytes = this.blobs.get(`${call.repository} ${digest}`);
-    if (!bytes) return this.#refuse(call, 404, 'BLOB_UNKNOWN', 'there is no such blob');
-    return this.#answer(call, 200, { 'content-length': String(bytes.length) }, bytes);
+    if (!bytes) return refuse(call, 404, 'BLOB_UNKNOWN', 'there is no such blob');
+    return answer(call, 200, { 'content-length': String(bytes.length) }, bytes);
   }
 
   async #manifest(call: Call, reference: string): Promise<void> {
@@ -207,28 +199,23 @@ export class PushRegistry implements AsyncDisposable {
       for (const each of [key, `${repository} ${digest}`]) this.manifests.set(each, manifest);
       const { subject } = JSON.parse(bytes.toString()) as { subject?: { digest: string } };
       const told = this.#options.tellsSubject && subject ? { 'oci-subject': subject.digest } : {};
-      return this.#answer(call, 201, { 'docker-content-digest': digest, ...told });
+      return answer(call, 201, { 'docker-content-digest': digest, ...told });
     }
     const manifest = this.manifests.get(key);
-    if (!manifest) return this.#refuse(call, 404, 'MANIFEST_UNKNOWN', 'there is no such manifest');
+    if (!manifest) return refuse(call, 404, 'MANIFEST_UNKNOWN', 'there is no such manifest');
     if (record.method === 'DELETE') {
       this.manifests.delete(key);
-      return this.#answer(call, 202, {});
+      return answer(call, 202, {});
     }
     const headers = { 'content-type': manifest.mediaType, 'docker-content-digest': digestOf(manifest.bytes) };
-    return this.#answer(call, 200, { ...headers, 'content-length': String(manifest.bytes.length) }, manifest.bytes);
+    return answer(call, 200, { ...headers, 'content-length': String(manifest.bytes.length) }, manifest.bytes);
   }
 
   #tags(call: Call): Promise<void> {
     const names = [...this.manifests.keys()].map((key) => key.split(' '));
     const tags = names.flatMap(([name, tag = '']) => (name === call.repository && !tag.includes(':') ? [tag] : []));
-    if (tags.length === 0) return this.#refuse(call, 404, 'NAME_UNKNOWN', 'there is no such repository');
-    return this.#answer(
-      call,
-      200,
-      { 'content-type': 'application/json' },
-      JSON.stringify({ name: call.repository, tags }),
-    );
+    if (tags.length === 0) return refuse(call, 404, 'NAME_UNKNOWN', 'there is no such repository');
+    return answer(call, 200, { 'content-type': 'application/json' }, JSON.stringify({ name: call.repository, tags }));
   }
 
   #read({ record, request, response, fault }: Call, onChunk: (bytes: Buffer) => void): Promise<void> {
@@ -244,26 +231,11 @@ export class PushRegistry implements AsyncDisposable {
     const own = `http://${call.record.headers.host}`;
     const origin = { absolute: own, relative: '', other: `http://${this.otherHost}` }[location];
     const state = hasState ? `?_state=${stateOf(upload)}` : '';
-    return this.#answer(call, status, {
+    return answer(call, status, {
       location: `${origin}/v2/${upload.repository}/blobs/uploads/${upload.id}${state}`,
       range: range(upload.sizeBytes),
       ...uploadHeaders,
     });
-  }
-
-  #refuse(call: Call, status: number, code: string, message: string): Promise<void> {
-    const body = JSON.stringify({ errors: [{ code, message }] });
-    return this.#answer(call, status, { 'content-type': 'application/json' }, body);
-  }
-
-  async #answer(
-    { request, response, record, fault }: Call,
-    status: number,
-    headers: Readonly<Record<string, string>>,
-    body: string | Buffer = '',
-  ): Promise<void> {
-    if (fault && fault.kind !== 'stall') interrupt(fault, request, response);
-    response.writeHead(status, headers).end(record.method === 'HEAD' ? undefined : body);
   }
 }
 
