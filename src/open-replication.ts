@@ -3,9 +3,9 @@ import type { MetadataIndex } from './metadata/metadata-index.ts';
 import { commonOf, trustOf } from './open-upstreams.ts';
 import type { EventOutlet } from './registry/events/event-outlet.ts';
 import type { Registry } from './registry/registry.ts';
+import { artifactTypes } from './replication/comparing/artifact-types.ts';
 import { createCopy } from './replication/copying/create-copy.ts';
 import { Replication, type ReplicationPeer } from './replication/replication.ts';
-import { takesTypeOf } from './replication/takes-type.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 import { createPeer } from './upstream/create-peer.ts';
 
@@ -33,7 +33,7 @@ export async function openReplication(surroundings: Surroundings): Promise<Repli
   const sentTo = config.peers.filter(({ name }) => named.has(name));
   const peers = await Promise.all(sentTo.map((peer) => openPeer(peer, surroundings)));
   const copy = createCopy({ index, local: registry.local, telemetry, site, peers });
-  const here = { index, takesType: takesTypeOf(registry.local) };
+  const here = { index, takesType: artifactTypes(registry.local) };
   const replication = opened.use(new Replication({ here, site, rules, peers, copy, telemetry }));
   await replication.prepare();
   opened.use(events.onTrim((gone) => replication.abandon(gone)));

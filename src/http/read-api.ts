@@ -14,6 +14,7 @@ import type { DistributionRequest } from './distribution-path.ts';
 import { errorAnswer } from './error-answer.ts';
 import { jsonAnswer } from './json-answer.ts';
 import { linkTo, pageOf } from './list-page.ts';
+import { originHeaders } from './replication-origin.ts';
 import { pathWithin, type Target } from './target.ts';
 
 type RequestOf<Kind> = Extract<DistributionRequest, { kind: Kind }>;
@@ -56,6 +57,7 @@ export class ReadApi {
     const headers = {
       ...target.headers,
       ...cacheHeaders(manifest.outcome, manifest.ageMs),
+      ...(await this.#originHeaders(request, target, manifest)),
       'Docker-Content-Digest': manifest.digest,
       ETag: etag,
     };
@@ -82,6 +84,17 @@ export class ReadApi {
     return bringer
       ? manifests.headStored(repository, reference, bringer)
       : manifests.get(repository, reference, 'head');
+  }
+
+  /** The same digest may have come by an earlier change than that of who replicates, who is told by which. */
+  async #originHeaders(
+    { reference }: RequestOf<'manifest'>,
+    target: Target,
+    { digest }: ManifestAnswer,
+  ): Promise<Answer['headers']> {
+    if (reference.kind === 'digest' || this.#bringer(target) !== 'replicator') return {};
+    const state = await this.#registry.stored.tagState(target.repository, reference.tag);
+    return state?.digest === digest ? originHeaders(state) : {};
   }
 
   async #blob(request: RequestOf<'blob'>, target: Target, message: IncomingMessage): Promise<Answer> {

@@ -3,6 +3,7 @@ import { parseDigest } from '../oci/digest.ts';
 import type { Kept } from '../registry/pushing/deletion.ts';
 import type { ManifestPush } from '../registry/pushing/manifest-pushes.ts';
 import {
+  formatOrigin,
   KEPT_DELETED,
   KEPT_HEADER,
   ORIGIN_EXAMPLE,
@@ -46,6 +47,11 @@ export function originOf({ headers }: Pick<IncomingMessage, 'headers'>, nowMs: n
 export function originSiteOf({ headers }: Pick<IncomingMessage, 'headers'>): string | undefined {
   const text = headers[HEADER];
   return typeof text === 'string' ? parseOrigin(text)?.site : undefined;
+}
+
+/** Tells who replicates by which change a tag was set. */
+export function originHeaders(change: ReplicationHeader): Answer['headers'] {
+  return { [ORIGIN_HEADER]: formatOrigin(change) };
 }
 
 /** Tells who replicates that the tag, or the manifest, that it is about stayed as it was. */

@@ -26,7 +26,7 @@ export interface Verdict {
  */
 export function judgeChange(last: TagChange | undefined, incoming: TagChange): Verdict {
   if (!last) return { outcome: 'apply', isConflict: false };
-  const order = compareTimes(incoming.clock, last.clock) || compareSites(incoming.site, last.site);
+  const order = compareChanges(incoming, last);
   if (incoming.digest === last.digest) return { outcome: order > 0 ? 'apply' : 'same', isConflict: false };
   if (order === 0) return { outcome: 'kept', isConflict: false };
   const [earlier, later] = order > 0 ? [last, incoming] : [incoming, last];
@@ -34,6 +34,14 @@ export function judgeChange(last: TagChange | undefined, incoming: TagChange): V
     outcome: order > 0 ? 'apply' : 'kept',
     isConflict: last.site !== incoming.site && later.base !== earlier.digest && !isBeforeAll(earlier.clock),
   };
+}
+
+/** Negative: `one` is the earlier change of a tag; 0: they are the same one. */
+export function compareChanges(
+  one: Pick<TagChange, 'site' | 'clock'>,
+  other: Pick<TagChange, 'site' | 'clock'>,
+): number {
+  return compareTimes(one.clock, other.clock) || compareSites(one.site, other.site);
 }
 
 /** What was fetched from another site before it arrived with its time is no change of its own. */

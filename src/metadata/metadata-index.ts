@@ -172,6 +172,11 @@ export interface RootIndex {
   }): Promise<Root[]>;
   /** The root of the repository that has the content, stored or not, and was pulled last. */
   latestRootOf(repository: string, digest: Digest): Promise<Digest | undefined>;
+  /**
+   * Roots of the repository that have the content, stored or not: itself, if it is one, then those above it, the nearest
+   * first. Not all of them, if there are more than `limit`, or some hundreds of manifests above it.
+   */
+  rootsAbove(repository: string, digest: Digest, limit: number): Promise<Digest[]>;
   /** A root's stored content, itself included, each digest once. */
   contentOf(root: { repository: string; digest: Digest }): Promise<{ digest: Digest; sizeBytes: number }[]>;
 }

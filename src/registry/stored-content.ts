@@ -1,4 +1,5 @@
 import type { MetadataIndex } from '../metadata/metadata-index.ts';
+import type { TagState } from '../metadata/replication-index.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { Repository } from '../oci/repository.ts';
@@ -37,6 +38,11 @@ export class StoredContent {
       if (answer) index.noteUse({ repository: repository.name, digest: answer.digest, atMs: Date.now() });
       return answer;
     });
+  }
+
+  /** Which change of a tag was the last; looking at that is no use of it. */
+  tagState({ name }: Repository, tag: string): Promise<TagState | undefined> {
+    return translated('MANIFEST_UNKNOWN', () => this.#options.index.findTagState(name, tag));
   }
 
   openBlob(repository: Repository, digest: Digest): Promise<OpenBlob | undefined> {

@@ -30,6 +30,7 @@ export class Attempt {
   readonly #options: AttemptOptions;
   readonly #stop = new AbortController();
   #sentBytes = 0;
+  #hasAsked = false;
   #movedAt = performance.now();
 
   constructor(options: AttemptOptions) {
@@ -40,6 +41,11 @@ export class Attempt {
 
   get sentBytes(): number {
     return this.#sentBytes;
+  }
+
+  /** Was the peer asked for anything? */
+  get hasAsked(): boolean {
+    return this.#hasAsked;
   }
 
   get isBrokenOff(): boolean {
@@ -99,6 +105,7 @@ export class Attempt {
     return {
       take: async (bytes, signal) => {
         await pace.take(bytes, signal);
+        this.#hasAsked = true;
         this.#moved();
       },
     };

@@ -45,7 +45,8 @@ export class Conclusions {
     if (ending.kind === 'failed') return this.#failed(attempt, ending.error);
     if (ending.kind === 'done') {
       const { result } = ending;
-      this.#options.health.worked();
+      // A job that had nothing to ask of the peer says nothing of it.
+      if (attempt.hasAsked) this.#options.health.worked();
       if (result.outcome === 'incomplete') return this.#failed(attempt, new MissingError(result.missing));
       return this.#done(attempt, result);
     }

@@ -91,7 +91,10 @@ export class PeerHealth implements AsyncDisposable {
 
   /** How many jobs may run at the same time, of so many. */
   allowance(maxJobs: number): number {
-    return { up: maxJobs, trial: 1, down: 0 }[this.#state.kind];
+    const state = this.#state;
+    // Who it is has to be known before it is sent anything.
+    const isUnknown = state.kind === 'up' && state.heardAt === -Infinity && this.#options.ownSite !== undefined;
+    return isUnknown ? 0 : { up: maxJobs, trial: 1, down: 0 }[state.kind];
   }
 
   /** Does the next job show whether it works? */
@@ -197,7 +200,10 @@ export class PeerHealth implements AsyncDisposable {
   #rise(): void {
     const before = this.#state;
     this.#state = { kind: 'up', heardAt: performance.now() };
-    if (before.kind === 'up') return;
+    if (before.kind === 'up') {
+      if (before.heardAt === -Infinity) this.#options.onUp();
+      return;
+    }
     const downMs = Date.now() - before.trouble.sinceMs;
     this.#options.telemetry.replication.peerUp({ peer: this.#options.client.name, downMs });
     this.#options.onUp();

@@ -86,6 +86,8 @@ export class PeerWorkers implements AsyncDisposable {
     while (!this.#isStopped) {
       try {
         this.#breakOffClosed(Date.now());
+        // What ended a job was a turn's work already.
+        await nextTurn();
         const waitMs = await this.#lease();
         if (!this.#isStopped) await this.#alarm.wait(waitMs);
       } catch (error) {

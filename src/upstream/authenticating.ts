@@ -144,6 +144,8 @@ class Authentication {
     const owesToOldToken = isWriting(request) && sent !== undefined;
     const root = named.length === 0 || owesToOldToken ? await this.#ping(request) : [];
     const challenges = [...root, ...named];
+    // Where the root is open to all nobody is challenged there: the login that there was is as good as any.
+    if (challenges.length === 0 && open.status === 403 && this.#method) return this.#method;
     const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'));
     if (bearer) {
       const realm = URL.parse(bearer.parameters.get('realm') ?? '', url.href);

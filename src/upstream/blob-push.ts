@@ -77,14 +77,16 @@ class BlobPush {
     const { digest, session } = this.#blob;
     if (session === undefined) {
       const left = this.#options.left.take(this.#target, digest);
-      if (left) this.#upload = left.isFresh ? { ...left, isResumed: false } : await this.#standing(left.location);
+      if (left) this.#upload = left.isFresh ? { ...left, isResumed: false } : await this.#standingOf(left);
       return false;
     }
     const location = await this.#locationOf(session);
-    this.#upload = location && (await this.#standing(location));
+    this.#upload = location && (await this.#standingThere(location));
     if (this.#upload) return false;
+    // As long as the registry cannot be asked anything, what was kept stays.
+    const isThere = await hasBlob(this.#target, digest);
     await this.#forget();
-    return hasBlob(this.#target, digest);
+    return isThere;
   }
 
   /** What was kept may be of a time when the peer was elsewhere. */
@@ -108,6 +110,28 @@ class BlobPush {
     if (state.receivedBytes <= sizeBytes) return { ...state, isResumed: true };
     await this.#options.left.cancel(this.#target, state.location);
     return undefined;
+  }
+
+  /** The same; an upload that cannot be asked for now is for the next push. */
+  async #standingOf(upload: UploadState): Promise<Upload | undefined> {
+    try {
+      return await this.#standing(upload.location);
+    } catch (error) {
+      this.#leave(upload);
+      throw error;
+    }
+  }
+
+  /** The same; a host that is not the registry's own may be gone for good, and would be asked for ever. */
+  async #standingThere(location: URL): Promise<Upload | undefined> {
+    const { api, signal } = this.#target;
+    try {
+      return await this.#standing(location);
+    } catch (error) {
+      const mayBeGone = error instanceof UpstreamError && location.origin !== api.base.origin;
+      if (mayBeGone && signal?.aborted !== true) return undefined;
+      throw error;
+    }
   }
 
   /** Sends what the registry does not have yet. */
@@ -176,7 +200,7 @@ class BlobPush {
   /** Can it go on after all? @returns false: there is no such upload, or it goes on in no way */
   async #ask(upload: Upload): Promise<boolean> {
     this.#asked += 1;
-    this.#upload = await this.#standing(upload.location);
+    this.#upload = await this.#standingOf(upload);
     if (!this.#upload) return false;
     if (this.#upload.receivedBytes !== upload.receivedBytes) return true;
     // It stands where we went on: so it is not the place, but how the rest came.
@@ -186,7 +210,7 @@ class BlobPush {
   }
 
   /** Of an upload that the caller does not keep the next push of the blob is told. */
-  #leave(upload: Upload | undefined): void {
+  #leave(upload: UploadState | undefined): void {
     if (!upload || this.#session !== undefined) return;
     this.#options.left.keep(this.#target, this.#blob.digest, { ...upload, isFresh: false });
   }

@@ -32,6 +32,8 @@ export interface UpstreamRequest {
   readonly pace?: Pace;
   /** Read the body of a 200 within the exchange, so that a break in it is retried too; more bytes are INVALID. */
   readonly bodyLimitBytes?: number;
+  /** So much of what it got the server may have to read once more, or to move, before it answers. */
+  readonly settledBytes?: number;
   readonly purpose?: CallOptions['purpose'];
   readonly signal: AbortSignal | undefined;
 }

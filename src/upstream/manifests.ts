@@ -2,6 +2,7 @@ import { type Digest, digestOf, matchesDigest, parseDigest } from '../oci/digest
 import { ManifestInvalidError, parseManifest } from '../oci/manifest.ts';
 import { ACCEPT_MANIFESTS, isManifestType, mediaTypeOf } from '../oci/media-types.ts';
 import { type Reference, referenceText } from '../oci/reference.ts';
+import { ORIGIN_HEADER, parseOrigin } from '../util/replication-header.ts';
 import { ageOf, cacheDirectives } from './cache-control.ts';
 import { contentLengthOf, headerOf, type UpstreamResponse } from './exchange.ts';
 import { askRepository, checkContent, refusal, type RegistryApi } from './registry-api.ts';
@@ -88,10 +89,12 @@ function askManifest(
 
 function describe(response: UpstreamResponse, reference: Reference): ManifestHead {
   const mediaType = mediaTypeOf(headerOf(response, 'content-type'));
+  const origin = reference.kind === 'tag' && parseOrigin(headerOf(response, ORIGIN_HEADER.toLowerCase()) ?? '');
   return {
     digest: reference.kind === 'digest' ? reference.digest : headerDigest(response),
     mediaType: isManifestType(mediaType) ? mediaType : undefined,
     sizeBytes: contentLengthOf(response),
+    ...(origin && { origin }),
   };
 }
 

@@ -19,6 +19,11 @@ export interface NetworkOptions {
   readonly answerMs?: number;
 }
 
+/** As slowly a registry may hash a blob, or copy it to where it belongs (S3 knows no renaming), when all of it is there. */
+const SETTLING_BYTES_PER_MS = (20 * 1024 * 1024) / 1000;
+/** No more than that is added for it. */
+const MAX_SETTLING_MS = 480_000;
+
 /** The innermost exchange: one request, one answer, redirects and all. Translates foreign errors. */
 export function sendByNetwork(dispatcher: Dispatcher, network: NetworkOptions): Exchange {
   return async (request) => {
@@ -67,6 +72,11 @@ class Sending {
     return this.#answer.promise;
   }
 
+  get #headersMs(): number {
+    const settlingMs = (this.#request.settledBytes ?? 0) / SETTLING_BYTES_PER_MS;
+    return this.#network.timeouts.headersMs + Math.min(Math.ceil(settlingMs), MAX_SETTLING_MS);
+  }
+
   #dispatchOptions(): Dispatcher.DispatchOptions {
     const { body, headers, method, url } = this.#request;
     const feed = this.#feed;
@@ -78,7 +88,7 @@ class Sending {
       ...(this.#network.keepsAfterHead === true && method === 'HEAD' && { reset: false }),
     };
     if (!isStream(body)) return { ...common, body: body ?? null };
-    if (!feed) return { ...common, body: null };
+    if (!feed) return { ...common, body: null, headersTimeout: this.#headersMs };
     const length = { 'content-length': String(body.sizeBytes) };
     // undici takes any async iterable, which its types don't say. The feed knows when it is the server that all waits for.
     const iterable = feed as unknown as Readable;
@@ -92,7 +102,7 @@ class Sending {
     const { host } = this.#request.url;
     return new BodyFeed(body, {
       stallMs: timeouts.stallMs,
-      headersMs: timeouts.headersMs,
+      headersMs: this.#headersMs,
       onStall: (problem) => this.#control?.abort(new UpstreamError('TIMEOUT', upstream, `${host} ${problem}`)),
     });
   }

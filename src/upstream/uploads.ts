@@ -95,7 +95,8 @@ export async function finishUpload(
 ): Promise<void> {
   const { api } = target;
   const url = closingLocation(location, digest);
-  const response = await askUpload(target, { method: 'PUT', url, ...partOf(part) });
+  const settledBytes = part.startBytes + part.body.sizeBytes;
+  const response = await askUpload(target, { method: 'PUT', url, settledBytes, ...partOf(part) });
   // 204 is of Docker's registry API.
   if (![200, 201, 204].includes(response.status)) throw await refusalOfWrite(response, api);
   response.discard();
@@ -122,7 +123,8 @@ export function saysNo(error: unknown): boolean {
 
 function askUpload(
   { api, repository, signal }: UploadTarget,
-  request: Pick<UpstreamRequest, 'method' | 'url' | 'body' | 'access'> & Partial<Pick<UpstreamRequest, 'headers'>>,
+  request: Pick<UpstreamRequest, 'method' | 'url' | 'body' | 'access' | 'settledBytes'> &
+    Partial<Pick<UpstreamRequest, 'headers'>>,
 ): Promise<UpstreamResponse> {
   return api.send({ kind: 'upload', headers: {}, ...request, repository, signal });
 }

@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import type { Reference } from '../oci/reference.ts';
+import type { ReplicationHeader } from '../util/replication-header.ts';
 
 /** What an upstream says of a manifest without sending it. Each field may be missing in a real answer. */
 export interface ManifestHead {
@@ -8,6 +9,8 @@ export interface ManifestHead {
   readonly sizeBytes: number | undefined;
   /** See {@link FetchedManifest.ageMs}. */
   readonly ageMs?: number;
+  /** Of a tag at another site, to who replicates to it: the change that set it. */
+  readonly origin?: ReplicationHeader;
 }
 
 /** A manifest as it came, verified against its digest. */

@@ -1,6 +1,9 @@
 import type { HybridTime } from './hybrid-clock.ts';
 
-/** Request header: which change of another site a request repeats. */
+/**
+ * Request header: which change of another site a request repeats. Answer header, to who replicates: which change set the tag
+ * that was asked for.
+ */
 export const ORIGIN_HEADER = 'Entrepot-Origin';
 /** Answer header: a tag stayed, for it was changed later; what it points at, or {@link KEPT_DELETED}. */
 export const KEPT_HEADER = 'Entrepot-Kept';
@@ -21,8 +24,8 @@ export interface ReplicationHeader {
   /** The number of the event there. */
   readonly sequence: number;
   readonly clock: HybridTime;
-  /** What the tag pointed at before; absent: nothing. */
-  readonly base?: string;
+  /** What the tag pointed at before; undefined: nothing. */
+  readonly base?: string | undefined;
 }
 
 const PARAMETER = /^[ \t]*([a-z]+)=([^ \t]+)[ \t]*$/;

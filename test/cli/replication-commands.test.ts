@@ -21,11 +21,11 @@ describe('replication', () => {
     const lines = [
       'RULE          PEER      BEHIND     JOBS                             TO SEND   SENT     STATE',
       expect.stringMatching(
-        /^base-images   us-east   1 minute   1 running, 3 pending, 2 parked   512 MiB   64 MiB   all platforms: .*; last error: us-east: answered 503$/,
+        /^base-images   us-east   1 minute   1 running, 3 pending, 2 parked   512 MiB   64 MiB   the peer is down; refused by the peer: .* --state parked; all platforms: [^;]*$/,
       ),
       '',
       'PEER                  STATE                 LAST ERROR',
-      'us-east (us-east-1)   down for 30 seconds   answered 503',
+      expect.stringMatching(/^us-east \(us-east-1\)   down for \d+ seconds   answered 503$/),
       '',
       '1 conflict: see entrepot replication conflicts',
     ];
@@ -33,6 +33,23 @@ describe('replication', () => {
     expect((await linesOf(admin, 'status')).slice(-lines.length)).toEqual(lines);
     const json = await run(admin, 'replication', 'status', '--json');
     expect(JSON.parse(json.stdout)).toEqual(REPLICATION);
+  });
+
+  test('status says of a peer that is there what it minds', async () => {
+    const jobs = { pending: 1, running: 0, waiting: 0, parked: 0, held: 2 };
+    const [link] = REPLICATION.links;
+    if (!link) throw new Error('there is no link');
+    const links = [{ ...link, jobs, isSparseRefused: false, isPaused: true }];
+    const inGrace = { ...link, lagSeconds: 0, jobs: { ...jobs, held: 0 }, isSparseRefused: false };
+    links.push({ ...inGrace, isPaused: false });
+    const peers = [{ name: 'us-east', isUp: true }];
+    const status = () => Promise.resolve({ links, peers, conflicts: 0 });
+    await using admin = await startAdmin({ replication: { status } });
+    const [, line, after] = await linesOf(admin, 'replication', 'status');
+    expect(after).toMatch(/1 pending .* ok$/);
+    expect(line).toMatch(
+      /paused; deletions wait for entrepot replication approve; last error \d+ seconds ago: us-east: answered 503$/,
+    );
   });
 
   test('status says that there is nothing to say', async () => {
@@ -64,6 +81,22 @@ describe('replication', () => {
     expect(await run(admin, 'replication', 'jobs', '--state', 'x')).toMatchObject({ exitCode: 2 });
   });
 
+  test('jobs say when they are due', async () => {
+    const job = { rule: 'a', peer: 'b', repository: 'local/app', state: 'pending', attempts: 0 } as const;
+    const times = { sinceMs: Date.now(), dueAtMs: Date.now() + 90_000 };
+    const list = [
+      { ...job, ...times, id: 1, reference: 'v1', isDeletion: true },
+      { ...job, ...times, id: 2, reference: 'v2', isDeletion: false, reason: 'answered 400' },
+      { ...job, ...times, id: 3, reference: 'v3', isDeletion: false, dueAtMs: Date.now() },
+    ];
+    await using admin = await startAdmin({ replication: { jobs: () => Promise.resolve(list) } });
+    expect((await linesOf(admin, 'replication', 'jobs')).slice(1)).toEqual([
+      expect.stringMatching(/delete local\/app:v1 .* in its time of grace, due in 1 minute$/),
+      expect.stringMatching(/local\/app:v2 .* answered 400; tried again in 1 minute$/),
+      expect.stringMatching(/local\/app:v3 .* -$/),
+    ]);
+  });
+
   test('diff says what differs, and ends with 1 if something does', async () => {
     await using admin = await startAdmin();
     const { exitCode, stdout } = await run(admin, 'replication', 'diff', 'us-east', '--rule', 'a');
@@ -80,7 +113,9 @@ describe('replication', () => {
     await using admin = await startAdmin();
     expect(await linesOf(admin, 'replication', 'pause', '--rule', 'a')).toEqual(['rule a paused']);
     expect(await linesOf(admin, 'replication', 'resume')).toEqual(['replication resumed']);
-    expect(await linesOf(admin, 'replication', 'retry', '--job', '7')).toEqual(['2 jobs due now']);
+    expect(await linesOf(admin, 'replication', 'retry', '--job', '7')).toEqual([
+      '2 jobs due now; peers that are down are asked whether they are there again',
+    ]);
     expect(await linesOf(admin, 'replication', 'approve', '--rule', 'a', '--peer', 'b')).toEqual([
       '1 deletion may go on',
     ]);
@@ -132,7 +167,18 @@ describe('replicate', () => {
     });
     expect(await run(admin, 'replicate', '--rule', 'a', '--now')).toMatchObject({
       exitCode: 1,
-      stdout: 'b: local/app:v1: the tag is immutable\n1 reference done, 0 B sent; 1 failed\n',
+      stdout: 'b: local/app:v1: the tag is immutable\n0 of 1 reference done, 0 B sent; 1 failed\n',
+    });
+  });
+
+  test('does not say of a peer that failed that nothing would be sent', async () => {
+    const failures = [{ peer: 'b', reference: '', error: 'b: the connection failed' }];
+    const counts = { references: 0, referencesDone: 0, sentBytes: 0 };
+    const report = { ...counts, isDryRun: true, isWaitedFor: false, differences: [], failures };
+    await using admin = await startAdmin({ replication: { replicate: () => Promise.resolve(report) } });
+    expect(await run(admin, 'replicate', '--rule', 'a', '--dry-run')).toMatchObject({
+      exitCode: 1,
+      stdout: 'b: b: the connection failed\nno difference was found until then\n',
     });
   });
 

@@ -5,7 +5,7 @@ import { INDEX } from './support/manifests.ts';
 import { pushManifest } from './support/push.ts';
 import { change, digestOfManifest, manifestOf, OURS, remove, replicate, THEIRS } from './support/replicas.ts';
 import { type Client, send } from './support/send.ts';
-import { asUser, at, setStage } from './support/stage.ts';
+import { asUser, at, atMirror, setStage } from './support/stage.ts';
 
 let origin: Origin;
 const stage = setStage(async () => {
@@ -23,6 +23,58 @@ async function countConflicts(): Promise<number> {
   const text = await (await fetch(`${stage.server.adminUrl}/metrics`)).text();
   return Number(/^entrepot_replication_conflicts_total\{.*\} (\d+)$/m.exec(text)?.[1]);
 }
+
+describe.each(['local/replicas', 'docker.io/library'])('by which change a tag in %s was set', (folder) => {
+  const place = () => asUser(stage.client(folder), 'peer');
+
+  test('is told to who replicates, at both doors', async () => {
+    const own = place();
+    await replicate(own, 'v1', OURS, change(-10, digestOfManifest(THEIRS)));
+    const set = change(-5, digestOfManifest(THEIRS));
+    await replicate(own, 'v1', OURS, set);
+    for (const peer of [own, atMirror(stage, own)]) {
+      const headers = { 'If-None-Match': '*' };
+      for (const answer of [
+        await send(peer, 'HEAD', 'manifests/v1'),
+        await send(peer, 'GET', 'manifests/v1'),
+        await send(peer, 'HEAD', 'manifests/v1', { headers: { 'Cache-Control': 'only-if-cached' } }),
+        await send(peer, 'HEAD', 'manifests/v1', { headers }),
+      ]) {
+        expect([200, 304]).toContain(answer.status);
+        expect(answer.headers['entrepot-origin']).toBe(set['Entrepot-Origin']);
+      }
+      const byDigest = await send(peer, 'HEAD', `manifests/${digestOfManifest(OURS)}`);
+      expect([byDigest.status, byDigest.headers['entrepot-origin']]).toEqual([200, undefined]);
+      expect((await send(peer, 'HEAD', 'manifests/none')).headers['entrepot-origin']).toBe(undefined);
+    }
+  });
+
+  test('is told to nobody else', async () => {
+    const peer = place();
+    await replicate(peer, 'v1', OURS, change(-1));
+    for (const user of ['ci', 'rita', undefined]) {
+      const client = asUser(peer, user);
+      for (const door of [client, atMirror(stage, client)]) {
+        for (const method of ['HEAD', 'GET']) {
+          const answer = await send(door, method, 'manifests/v1');
+          expect(answer.headers['entrepot-origin']).toBe(undefined);
+        }
+      }
+    }
+    expect((await send(atMirror(stage, asUser(peer, undefined)), 'HEAD', 'manifests/v1')).status).toBe(200);
+  });
+});
+
+test('of a tag that was pushed here this site is told to who replicates', async () => {
+  const peer = peerAt();
+  const startedAtMs = Date.now();
+  await pushManifest(asUser(peer, 'ci'), 'v1', OURS);
+  const { headers } = await send(peer, 'HEAD', 'manifests/v1');
+  const [, site, ms] =
+    /^site=([^;]+); sequence=\d+; clock=(\d+)\.\d+$/.exec(headers['entrepot-origin'] as string) ?? [];
+  expect(site).toBe((await send(peer, 'GET', '/v2/')).headers['entrepot-site']);
+  expect(Number(ms)).toBeGreaterThanOrEqual(startedAtMs);
+});
 
 describe('of two changes of a tag', () => {
   test('the later one counts, whichever comes first', async () => {

@@ -85,6 +85,8 @@ describe('what says where it comes from', () => {
   test('is told to webhooks and to the audit log', async () => {
     const peer = peerAt();
     await replicate(peer, 'v1', OURS, change(-10));
+    // What is so already is nothing to tell, whenever it came to be.
+    await replicate(peer, 'v1', OURS, change(-7));
     await remove(peer, 'v1', change(-5));
     const { repository } = peer;
     await vi.waitFor(() => {
@@ -101,6 +103,7 @@ describe('what says where it comes from', () => {
     const lines = (await readFile(join(stage.server.root, 'audit.log'), 'utf8')).trim().split('\n');
     const entries = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(entries.filter((entry) => entry['repository'] === repository)).toMatchObject([
+      { who: 'peer', action: 'replicate', origin: 'us-east', site: 'eu-west', outcome: 'allowed', status: 201 },
       { who: 'peer', action: 'replicate', origin: 'us-east', site: 'eu-west', outcome: 'allowed', status: 201 },
       { who: 'peer', action: 'replicate', origin: 'us-east', site: 'eu-west', outcome: 'allowed', status: 202 },
     ]);

@@ -6,6 +6,7 @@ import { bytesOf, pushBlob, pushManifest, putManifest } from '../conformance/sup
 import { type Client, jsonOf, send } from '../conformance/support/send.ts';
 import { seededBytes, sha256 } from '../support/bytes.ts';
 import { accessRules, startHosted, type TestHosted } from '../support/hosted.ts';
+import type { Fault } from '../support/origin-faults.ts';
 import { startOrigin } from '../support/origin.ts';
 import { eventually } from './support/eventually.ts';
 import { administer, metric } from './support/operator.ts';
@@ -124,16 +125,22 @@ describe.concurrent('a pull at the far site that comes too early', () => {
     ['fails', 500],
   ])('gets what arrives while the near site is asked, and that %s', async (_, status) => {
     await using near = await startOrigin();
-    near.addManifest('local/app', 'v1', { schemaVersion: 2, mediaType: INDEX, manifests: [] }, INDEX);
     await using far = await startFar(near, QUIET.pull);
-    near.fault({ path: 'manifests/v1' }, { kind: 'delay', ms: 700 });
-    if (status !== 200) near.fault({ path: 'manifests/v1' }, { kind: 'status', status });
-    const repository = 'local/app';
-    const asking = send({ url: far.url, user: undefined, repository }, 'GET', 'manifests/v1');
+    const older = JSON.stringify({ schemaVersion: 2, mediaType: INDEX, manifests: [] });
+    const hasArrived = Promise.withResolvers<void>();
+    const handle: Extract<Fault, { kind: 'handler' }>['handle'] = async (_request, response) => {
+      await hasArrived.promise;
+      response.writeHead(status, { 'Content-Type': INDEX }).end(older);
+    };
+    near.fault({ path: 'manifests/v1' }, { kind: 'handler', handle });
+    const pusher = { url: far.registryUrl, user: 'ci', repository: 'local/app' };
+    const content = await imageManifest(pusher);
+    const asking = send({ ...pusher, url: far.url, user: undefined }, 'GET', 'manifests/v1');
     await near.waitForRequests({ path: 'manifests/v1' });
-    const { digest } = await pushImage({ url: far.registryUrl, user: 'ci', repository }, 'v1');
-    const { status: got, headers } = await asking;
-    expect([got, headers['docker-content-digest']]).toEqual([200, digest]);
+    const { digest } = await pushManifest(pusher, 'v1', content);
+    hasArrived.resolve();
+    const answer = await asking;
+    expect([answer.status, answer.headers['docker-content-digest']]).toEqual([200, digest]);
   });
 
   test('gets a blob that arrives while the near site is asked', async () => {
@@ -141,12 +148,17 @@ describe.concurrent('a pull at the far site that comes too early', () => {
     await using far = await startFar(near, QUIET.pull);
     const bytes = seededBytes(500, 'arriving');
     const path = `blobs/${sha256(bytes)}`;
-    near.fault({ path }, { kind: 'delay', ms: 700 });
-    near.fault({ path }, { kind: 'status', status: 404 });
-    const repository = 'local/app';
-    const asking = send({ url: far.url, user: undefined, repository }, 'GET', path);
+    const hasArrived = Promise.withResolvers<void>();
+    const handle: Extract<Fault, { kind: 'handler' }>['handle'] = async (_request, response) => {
+      await hasArrived.promise;
+      response.writeHead(404).end();
+    };
+    near.fault({ path }, { kind: 'handler', handle });
+    const pusher = { url: far.registryUrl, user: 'ci', repository: 'local/app' };
+    const asking = send({ ...pusher, url: far.url, user: undefined }, 'GET', path);
     await near.waitForRequests({ path });
-    await pushBlob({ url: far.registryUrl, user: 'ci', repository }, bytes);
+    await pushBlob(pusher, bytes);
+    hasArrived.resolve();
     const { status, body } = await asking;
     expect([status, body.equals(bytes)]).toEqual([200, true]);
   });

@@ -306,6 +306,37 @@ export function describeRootIndex(title: string, openIndex: () => Promise<IndexU
       });
     });
 
+    describe('finds those that have content:', () => {
+      const above = async (name: string, { limit = 100, repository = APP } = {}) =>
+        (await index.rootsAbove(repository, digest(name), limit)).map((found) => nameOf({ digest: found }));
+
+      test('itself, and what is above it, nearest first', async () => {
+        await index.putManifest(manifest('child', { references: [reference('layer')], tags: ['amd64'] }));
+        await index.putManifest(manifest('index', { references: [reference('child', 'manifest')] }));
+        await index.putManifest(manifest('o', { references: [reference('index', 'manifest')], tags: ['v1'] }));
+        await index.putManifest(manifest('n', { references: [reference('child', 'manifest')] }));
+        await index.putManifest(manifest('signature', { references: [reference('child', 'subject')] }));
+        await index.putManifest(manifest('m', { repository: OTHER, references: [reference('layer')] }));
+        expect(await rootsOf()).toEqual(['child', 'n', 'o']);
+        expect(await above('child')).toEqual(['child', 'n', 'o']);
+        expect((await above('layer')).toSorted()).toEqual(['child', 'n', 'o']);
+        expect((await above('signature'))[0]).toBe('child');
+        expect(await above('index')).toEqual(['o']);
+        expect(await above('child', { limit: 2 })).toEqual(['child', 'n']);
+        expect(await above('layer', { repository: OTHER })).toEqual(['m']);
+        expect(await above('child', { repository: OTHER })).toEqual([]);
+        expect(await above('x')).toEqual([]);
+      });
+
+      test('and gives no more than are asked for, however many there are', async () => {
+        for (let number = 0; number < 300; number += 1) {
+          await index.putManifest(manifest(String(number), { references: [reference('layer')] }));
+        }
+        expect(await above('layer', { limit: 10 })).toHaveLength(10);
+        expect((await above('layer', { limit: 1000 })).length).toBeGreaterThanOrEqual(100);
+      });
+    });
+
     describe('finds the one that has content and was pulled last:', () => {
       const latest = async (name: string, repository = APP) => {
         const found = await index.latestRootOf(repository, digest(name));

@@ -96,6 +96,39 @@ describe('a peer that is down', () => {
     await untilDone(stage);
   });
 
+  test('is shown to work again by no job that asks nothing of it', async () => {
+    await using stage = await openStage({
+      healthTimes: { firstPauseMs: 20, maxPauseMs: 20, checkMs: 60_000, trialMs: 60_000, pingMs: 5000 },
+    });
+    const gate = Promise.withResolvers<void>();
+    let isDown = true;
+    stage.copying.script = async ({ job }) => {
+      if (isDown) throw failure('UNAVAILABLE', { status: 503 });
+      if (job.reference === 'gone') return { outcome: 'vanished' };
+      if (job.reference === 'partial') return { outcome: 'incomplete', missing: 'sha256:0' };
+      await gate.promise;
+      return {};
+    };
+    await stage.push('v0');
+    const isUp = async () => (await stage.replication.status()).peers[0]?.isUp;
+    await expect.poll(isUp).toBe(false);
+    await stage.stop();
+    for (const tag of ['gone', 'partial', 'v1', 'v2']) await stage.push(tag);
+    isDown = false;
+    let pings = 0;
+    stage.peer().beforePing = () => {
+      pings += 1;
+      if (pings === 1) throw failure('UNREACHABLE');
+    };
+    await stage.start();
+    await expect.poll(() => stage.copying.running, { timeout: 5000 }).toBe(1);
+    expect(stage.copying.done).toEqual(['gone', 'partial']);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect([stage.copying.running, await isUp()]).toEqual([1, false]);
+    gate.resolve();
+    await expect.poll(isUp).toBe(true);
+  });
+
   test('is not held up by one job that it can never take', async () => {
     await using stage = await openStage({ peers: [{ name: 'us-east', maxJobs: 1 }] });
     stage.copying.script = ({ job }) => {
@@ -159,9 +192,14 @@ describe('a peer with the name of this site', () => {
     await stage.stop();
     stage.peer().site = 'eu-west';
     const { pings } = stage.peer();
-    await stage.start();
-    await expect.poll(() => stage.peer().pings).toBeGreaterThan(pings + 2);
+    const gate = Promise.withResolvers<void>();
+    stage.peer().beforePing = () => gate.promise;
     await stage.push('v1');
+    await stage.start();
+    await expect.poll(async () => (await linkOf(stage)).jobs.pending).toBe(1);
+    await expect.poll(() => stage.peer().pings).toBeGreaterThan(pings);
+    gate.resolve();
+    await expect.poll(() => stage.peer().pings).toBeGreaterThan(pings + 2);
     expect((await stage.replication.status()).peers).toMatchObject([
       { isUp: false, site: 'eu-west', error: expect.stringContaining('the same site name as this site, "eu-west"') },
     ]);

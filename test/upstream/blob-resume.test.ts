@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { seededBytes, sha256 } from '../support/bytes.ts';
+import { scriptedServer } from './scripted-server.ts';
 import { connectPeer, TestBlob } from './support/connect-peer.ts';
 import type { PushRegistryOptions } from './support/push-options.ts';
 import { type PushRegistry, startPushRegistry } from './support/push-registry.ts';
@@ -140,6 +141,18 @@ describe('a push that broke off', () => {
     },
   );
 
+  test.each([
+    ['nobody answers', 'http://127.0.0.1:1'],
+    ['somebody else answers', undefined],
+  ])('begins anew when it was kept of a host where %s now', async (_, gone) => {
+    await using scene = await brokenOff();
+    await using other = await scriptedServer(() => ({ status: 503 }));
+    scene.blob.session = `${gone ?? other.url}/v2/team/app/blobs/uploads/1`;
+    await using peer = connectPeer(scene.registry.url, { retries: 0 });
+    await peer.pushBlob('team/app', scene.blob);
+    expect(scene.log()).toEqual(['HEAD 404', 'POST 202', 'PUT 201']);
+  });
+
   test('begins anew, once, when what came together is not the blob', async () => {
     await using scene = await brokenOff();
     const error = { errors: [{ code: 'DIGEST_INVALID', message: 'other bytes' }] };
@@ -229,6 +242,19 @@ describe('a push of something small that broke off', () => {
     await expect(peer.pushBlob('team/app', blob)).rejects.toMatchObject({ code: 'UNREACHABLE' });
     await peer.pushBlob('team/app', blob);
     expect(registry.uploadLog.slice(2)).toEqual(['GET 204', 'PUT 201']);
+    expect(registry.receivedBytes).toBe(2 * MIB);
+    expect(registry.uploads.size).toBe(0);
+  });
+
+  test('is not forgotten while the registry cannot be asked about it', async () => {
+    await using registry = await startPushRegistry();
+    registry.fail({ method: 'PUT', path: UPLOAD }, { kind: 'reset', afterBytes: MIB });
+    await using peer = connectPeer(registry.url);
+    const blob = new TestBlob(seededBytes(2 * MIB, 1));
+    await expect(peer.pushBlob('team/app', blob)).rejects.toMatchObject({ code: 'UNREACHABLE' });
+    registry.fail({ method: 'GET', path: UPLOAD }, { kind: 'answer', status: 502 }, 3);
+    await expect(peer.pushBlob('team/app', blob)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await peer.pushBlob('team/app', blob);
     expect(registry.receivedBytes).toBe(2 * MIB);
     expect(registry.uploads.size).toBe(0);
   });

@@ -10,6 +10,7 @@ const INDEX = 'application/vnd.oci.image.index.v1+json';
 const BODY = Buffer.from('{"schemaVersion":2,"manifests":[]}');
 const SHA256 = digestOf(BODY);
 const SHA512 = digestOf(BODY, 'sha512');
+const UNTYPED = { digest: SHA256, mediaType: undefined, sizeBytes: undefined };
 const OTHER = digestOf(Buffer.from('something else'));
 
 describe.concurrent('GET of a manifest', () => {
@@ -140,6 +141,24 @@ describe.concurrent('HEAD of a manifest', () => {
       SHA256,
       { 'docker-content-digest': OTHER },
       { digest: SHA256, mediaType: undefined, sizeBytes: undefined },
+    ],
+    [
+      'by which change another site has set a tag',
+      'v1',
+      { 'docker-content-digest': SHA256, 'entrepot-origin': 'site=eu-west; sequence=3; clock=17.2' },
+      { ...UNTYPED, origin: { site: 'eu-west', sequence: 3, clock: { ms: 17, count: 2 } } },
+    ],
+    [
+      'no change that it does not understand',
+      'v1',
+      { 'docker-content-digest': SHA256, 'entrepot-origin': 'x' },
+      UNTYPED,
+    ],
+    [
+      'no change that is too long to be one',
+      'v1',
+      { 'docker-content-digest': SHA256, 'entrepot-origin': `site=a; sequence=3; clock=17.2${' '.repeat(600)};` },
+      UNTYPED,
     ],
   ])('tells %s', async (_, reference, headers, expected) => {
     await using server = await scriptedServer(() => ({ headers }));

@@ -75,6 +75,20 @@ test('an image arrives, can be read, mounted and deleted', async () => {
   expect(await peer.deleteManifest('local/app', ref(known))).toBe('absent');
 });
 
+test('who replicates is told by which change a tag was set', async () => {
+  const blob = newBlob(100);
+  const repository = 'local/replicas/app';
+  await using replicator = connectPeer(relay.url, { credentials: { ...credentials, username: 'peer' } });
+  await replicator.pushBlob(repository, blob);
+  const image = imageOf(blob);
+  const origin = { site: 'eu-west', sequence: 3, clock: { ms: Date.now() - 1000, count: 2 }, base: blob.digest };
+  await replicator.putManifest(repository, ref('v1'), image, { origin });
+  const digest = sha256(image.bytes);
+  expect(await replicator.headManifest(repository, ref('v1'))).toMatchObject({ digest, origin });
+  expect(await replicator.headManifest(repository, ref(digest))).not.toHaveProperty('origin');
+  expect(await peer.headManifest(repository, ref('v1'))).not.toHaveProperty('origin');
+});
+
 test('a referrer tells that its subject is known', async () => {
   const blob = newBlob(100);
   await peer.pushBlob('local/app', blob);

@@ -6,6 +6,7 @@ import type { UpstreamCredentials } from '../../src/upstream/credentials.ts';
 import { Secret } from '../../src/util/secret.ts';
 import { seededBytes } from '../support/bytes.ts';
 import { ref } from './connect.ts';
+import { scriptedServer } from './scripted-server.ts';
 import { connectPeer, TestBlob } from './support/connect-peer.ts';
 import { startPushRegistry } from './support/push-registry.ts';
 
@@ -113,6 +114,25 @@ describe('a peer that wants tokens', () => {
     await expect(failed).rejects.toMatchObject({ code: 'DENIED', status: 403, reason: 'DENIED' });
     await peer.putManifest('team/app', ref('v2'), MANIFEST);
     expect(registry.tokens?.asked).toHaveLength(3);
+  });
+});
+
+test('a peer whose root is open to all is believed when it refuses something with a token', async () => {
+  const body = JSON.stringify({ errors: [{ code: 'DENIED', message: 'the tag v1 never moves' }] });
+  await using server = await scriptedServer(({ headers, method, url }) => {
+    if (url === '/v2/') return {};
+    if (url.startsWith('/token')) return { body: JSON.stringify({ token: 'abc' }) };
+    const challenge = { 'WWW-Authenticate': `Bearer realm="http://${headers.host}/token",service="s"` };
+    if (headers.authorization !== 'Bearer abc') return { status: 401, headers: challenge };
+    return method === 'PUT' ? { status: 403, body } : { status: 404 };
+  });
+  const clock = { now: 1000 };
+  await using peer = connectPeer(server.url, { credentials }, { now: () => (clock.now += 1) });
+  expect(await peer.headManifest('team/app', V1)).toBe(undefined);
+  await expect(peer.putManifest('team/app', V1, MANIFEST)).rejects.toMatchObject({
+    code: 'DENIED',
+    status: 403,
+    message: 'us-east: does not let us push to team/app: DENIED: the tag v1 never moves',
   });
 });
 

@@ -1,6 +1,9 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { Secret } from '../../src/util/secret.ts';
 import { seededBytes } from '../support/bytes.ts';
+import { Listener } from '../support/listener.ts';
 import { connectPeer, TestBlob } from './support/connect-peer.ts';
 import { startPushRegistry } from './support/push-registry.ts';
 
@@ -47,6 +50,28 @@ describe('an answer that comes before the body is through', () => {
     ]);
     expect(registry.blobs.size).toBe(1);
   });
+});
+
+test('a registry may take the longer over the end of an upload the larger the blob is', async () => {
+  let puts = 0;
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
+    for await (const _ of request) continue;
+    const location = '/v2/team/app/blobs/uploads/1';
+    if (request.method === 'POST') response.writeHead(202, { location }).end();
+    else if (request.method === 'GET') response.writeHead(204, { location, range: `0-${LARGE - 1}` }).end();
+    else {
+      puts += 1;
+      await sleep(1000);
+      response.writeHead(201).end();
+    }
+  };
+  await using registry = await Listener.start((request, response) => void answer(request, response));
+  await using peer = connectPeer(registry.url, { timeouts: SHORT });
+  const blob = new TestBlob(seededBytes(LARGE, 1));
+  await peer.pushBlob('team/app', blob);
+  await peer.pushBlob('team/app', blob);
+  expect(puts).toBe(2);
+  expect(blob.sentBytes).toBe(LARGE);
 });
 
 describe('a registry that falls silent', () => {

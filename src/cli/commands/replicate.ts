@@ -44,13 +44,22 @@ function progressText({ references, referencesDone, sentBytes }: ReplicateProgre
 }
 
 function replicateText(report: ReplicateReport): string {
-  const { isDryRun, isWaitedFor, references, sentBytes, differences, failures } = report;
-  if (isDryRun) {
-    const sum = differences.length === 0 ? 'nothing would be sent' : formatCount(differences.length, 'difference');
-    return [...differences.map(differenceLine), sum].join('\n');
-  }
+  const { isDryRun, isWaitedFor, references, sentBytes, failures } = report;
+  if (isDryRun) return dryRunText(report);
   if (!isWaitedFor) return `${formatCount(references, 'reference')} to be looked at: see entrepot replication status`;
-  const lines = failures.map(({ peer, reference, error }) => printable(`${peer}: ${reference}: ${error}`));
-  const failed = failures.length === 0 ? '' : `; ${failures.length} failed`;
-  return [...lines, `${formatCount(references, 'reference')} done, ${formatSize(sentBytes)} sent${failed}`].join('\n');
+  const all = formatCount(references, 'reference');
+  if (failures.length === 0) return `${all} done, ${formatSize(sentBytes)} sent`;
+  const sum = `${references - failures.length} of ${all} done, ${formatSize(sentBytes)} sent; ${failures.length} failed`;
+  return [...failures.map(failureLine), sum].join('\n');
+}
+
+/** Of a peer that failed it is not known what it lacks. */
+function dryRunText({ differences, failures }: ReplicateReport): string {
+  const none = failures.length === 0 ? 'nothing would be sent or deleted' : 'no difference was found until then';
+  const sum = differences.length === 0 ? none : formatCount(differences.length, 'difference');
+  return [...differences.map(differenceLine), ...failures.map(failureLine), sum].join('\n');
+}
+
+function failureLine({ peer, reference, error }: ReplicateReport['failures'][number]): string {
+  return printable([peer, reference, error].filter((part) => part !== '').join(': '));
 }

@@ -19,7 +19,10 @@ export async function statusText({ links, peers, conflicts }: ReplicationStatus)
   if (links.length === 0) return 'no rule of replication is configured';
   const { formatTable } = await import('../output/table.ts');
   const blocks = [
-    formatTable(['RULE', 'PEER', 'BEHIND', 'JOBS', 'TO SEND', 'SENT', 'STATE'], links.map(linkRow)),
+    formatTable(
+      ['RULE', 'PEER', 'BEHIND', 'JOBS', 'TO SEND', 'SENT', 'STATE'],
+      links.map((link) => linkRow(link, peers.find(({ name }) => name === link.peer)?.isUp !== false)),
+    ),
     formatTable(['PEER', 'STATE', 'LAST ERROR'], peers.map(peerRow)),
   ];
   if (conflicts > 0) blocks.push(`${formatCount(conflicts, 'conflict')}: see entrepot replication conflicts`);
@@ -36,7 +39,7 @@ export async function jobsText(jobs: readonly JobStatus[]): Promise<string> {
     job.state,
     formatAge(job.sinceMs),
     `${job.attempts}`,
-    job.reason ?? '-',
+    reasonOf(job),
   ]);
   return formatTable(['JOB', 'RULE', 'PEER', 'REFERENCE', 'STATE', 'SINCE', 'TRIES', 'REASON'], rows);
 }
@@ -76,7 +79,7 @@ export function diffText({ peer, same, differences, differenceCount, repositorie
   ].join('\n');
 }
 
-function linkRow(link: LinkStatus): string[] {
+function linkRow(link: LinkStatus, isPeerUp: boolean): string[] {
   const { rule, peer, lagSeconds, jobs, pendingBytes, sentBytes } = link;
   const counted = STATES.flatMap((state) => (jobs[state] > 0 ? [`${jobs[state]} ${state}`] : []));
   return [
@@ -86,18 +89,35 @@ function linkRow(link: LinkStatus): string[] {
     counted.join(', ') || '-',
     formatSize(pendingBytes),
     formatSize(sentBytes),
-    stateOf(link),
+    stateOf(link, isPeerUp),
   ];
 }
 
-function stateOf({ isPaused, isOutsideWindow, isSparseRefused, lastError, jobs }: LinkStatus): string {
+/** What keeps it from going on comes first. The error of a peer that is down stands with the peer. */
+function stateOf(
+  { isPaused, isOutsideWindow, isSparseRefused, lagSeconds, lastError, jobs }: LinkStatus,
+  isPeerUp: boolean,
+): string {
+  // What is left then are deletions in their time of grace.
+  const isLate = isPeerUp && lagSeconds > 0 && jobs.running + jobs.pending + jobs.parked > 0;
   const notes = [
     ...(isPaused ? ['paused'] : []),
     ...(isOutsideWindow ? ['outside its time window'] : []),
+    ...(isPeerUp ? [] : ['the peer is down']),
+    ...(jobs.parked > 0 ? ['refused by the peer: see entrepot replication jobs --state parked'] : []),
+    ...(jobs.held > 0 ? ['deletions wait for entrepot replication approve'] : []),
     ...(isSparseRefused ? ['all platforms: the peer takes no partial index'] : []),
-    ...(lastError && jobs.running + jobs.pending + jobs.parked > 0 ? [`last error: ${lastError.message}`] : []),
+    ...(lastError && isLate ? [`last error ${formatAge(lastError.atMs)}: ${printable(lastError.message)}`] : []),
   ];
   return notes.length === 0 ? 'ok' : notes.join('; ');
+}
+
+function reasonOf({ dueAtMs, isDeletion, reason, state }: JobStatus): string {
+  const waitMs = state === 'pending' || state === 'waiting' ? dueAtMs - Date.now() : 0;
+  const isInGrace = isDeletion && reason === undefined;
+  const next = `${isInGrace ? 'in its time of grace, due' : 'tried again'} in ${formatDuration(waitMs / 1000)}`;
+  const notes = [...(reason === undefined ? [] : [printable(reason)]), ...(waitMs >= 1000 ? [next] : [])];
+  return notes.join('; ') || '-';
 }
 
 function peerRow({ name, site, isUp, downSinceMs, error, retryAtMs }: PeerStatus): string[] {

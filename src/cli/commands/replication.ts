@@ -94,7 +94,7 @@ function addSteering(group: Command): void {
         throw new WrongUse(`--job ${job} is not a number of a job`);
       const client = await connect(options);
       const what = { ...linkOf(options), ...(job !== undefined && { job: Number(job) }) };
-      await show(await client.replication.retry(what), options, ({ jobs }) => `${formatCount(jobs, 'job')} due now`);
+      await show(await client.replication.retry(what), options, ({ jobs }) => retryText(jobs));
     });
   adminCommand(group, 'approve', 'let deletions happen that are more than maxDelete allows')
     .requiredOption('--rule <name>', 'of this rule')
@@ -104,6 +104,11 @@ function addSteering(group: Command): void {
       const approved = await client.replication.approve({ rule, peer });
       await show(approved, options, ({ jobs }) => `${formatCount(jobs, 'deletion')} may go on`);
     });
+}
+
+/** Jobs that wait for a peer that is down are due all the time. */
+function retryText(jobs: number): string {
+  return `${formatCount(jobs, 'job')} due now; peers that are down are asked whether they are there again`;
 }
 
 function linkCommand(group: Command, usage: string, description: string): Command {

@@ -24,18 +24,23 @@ export function measureRoot(graph: Graph, roots: Roots, root: UsedNode): Measure
 /** The root that has the content and was pulled last, of those above it that are looked at. */
 export function latestRoot(graph: Graph, roots: Roots, node: Node): number | undefined {
   let latest: { id: number; usedAt: number } | undefined;
-  let seen = 0;
-  const look = (id: number) => {
-    const row = roots.find({ repositoryId: node.repositoryId, contentId: id });
-    if (row && row.usedAt >= (latest?.usedAt ?? 0)) latest = { id, usedAt: row.usedAt };
-  };
-  look(node.contentId);
-  for (const id of graph.above(node)) {
-    if (seen >= MANIFESTS_LIMIT) break;
-    seen += 1;
-    look(id);
+  for (const { contentId: id, usedAt } of rootsAbove(graph, roots, node)) {
+    if (usedAt >= (latest?.usedAt ?? 0)) latest = { id, usedAt };
   }
   return latest?.id;
+}
+
+/** Roots that have the content, of those above it that are looked at: itself first, then the nearest. */
+export function* rootsAbove(graph: Graph, roots: Roots, { repositoryId, contentId }: Node): Generator<RootRow> {
+  const own = roots.find({ repositoryId, contentId });
+  if (own) yield own;
+  let seen = 0;
+  for (const id of graph.above({ repositoryId, contentId })) {
+    if (seen >= MANIFESTS_LIMIT) return;
+    seen += 1;
+    const row = roots.find({ repositoryId, contentId: id });
+    if (row) yield row;
+  }
 }
 
 function lastUse(graph: Graph, roots: Roots, root: UsedNode): number {

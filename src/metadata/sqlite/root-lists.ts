@@ -4,7 +4,7 @@ import type { Root } from '../metadata-index.ts';
 import type { Connection } from './connection.ts';
 import type { Graph, Measure, Node } from './graph.ts';
 import { registryOf, type Ids } from './ids.ts';
-import { latestRoot, measureRoot, type UsedNode } from './last-use.ts';
+import { latestRoot, measureRoot, rootsAbove, type UsedNode } from './last-use.ts';
 import type { Roots } from './roots.ts';
 import type { Tags } from './tags.ts';
 import type { Uses } from './uses.ts';
@@ -104,6 +104,16 @@ export class RootLists {
       if (repositoryId === undefined || contentId === undefined) return undefined;
       const root = latestRoot(graph, roots, { repositoryId, contentId });
       return root === undefined ? undefined : this.#statements.names.get({ repositoryId, contentId: root })?.digest;
+    });
+  }
+
+  rootsAbove(repository: string, digest: Digest, limit: number): Digest[] {
+    const { ids, graph, roots } = this.#options;
+    return this.#connection.run(() => {
+      const [repositoryId, contentId] = [ids.repository(repository), ids.content(digest)];
+      if (repositoryId === undefined || contentId === undefined) return [];
+      const found = [...rootsAbove(graph, roots, { repositoryId, contentId }).take(limit)];
+      return found.flatMap((root) => ids.digest(root.contentId) ?? []);
     });
   }
 

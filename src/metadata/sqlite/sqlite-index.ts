@@ -131,6 +131,10 @@ export class SqliteIndex extends SqliteReplicationIndex implements MetadataIndex
     return this.#parts.lists.latestRootOf(repository, digest);
   }
 
+  async rootsAbove(repository: string, digest: Digest, limit: number): Promise<Digest[]> {
+    return this.#parts.lists.rootsAbove(repository, digest, limit);
+  }
+
   async contentOf(root: { repository: string; digest: Digest }): Promise<{ digest: Digest; sizeBytes: number }[]> {
     return this.#parts.lists.contentOf(root);
   }

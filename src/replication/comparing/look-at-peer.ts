@@ -1,6 +1,6 @@
 import { type Digest, digestAlgorithm, matchesDigest } from '../../oci/digest.ts';
 import { parseReference } from '../../oci/reference.ts';
-import type { FetchedManifest } from '../../upstream/upstream.ts';
+import type { FetchedManifest, ManifestHead } from '../../upstream/upstream.ts';
 import type { Link } from './link.ts';
 
 /** A reference at the peer. */
@@ -10,24 +10,34 @@ export interface Place {
   readonly reference: string;
 }
 
+/** What a reference stands for at the peer, and the change that set it if it is a tag and the peer tells that. */
+export type TargetThere = Pick<ManifestHead, 'origin'> & { readonly digest: Digest };
+
 /**
  * What a reference stands for at the peer, where a HEAD by one who replicates tells what is stored; undefined: it is not
  * there.
  * @throws UpstreamError
  */
 export async function digestThere(link: Link, place: Place, signal: AbortSignal): Promise<Digest | undefined> {
+  return (await targetThere(link, place, signal))?.digest;
+}
+
+/** The same with how it came to be. @throws UpstreamError */
+export async function targetThere(link: Link, place: Place, signal: AbortSignal): Promise<TargetThere | undefined> {
   const { peer, pace } = link;
   const reference = parseReference(place.reference);
   if (!reference) return undefined;
   const head = await peer.headManifest(place.path, reference, { signal, ...(pace && { pace }) });
   if (!head) return undefined;
-  if (reference.kind === 'digest') return reference.digest;
+  if (reference.kind === 'digest') return { digest: reference.digest };
+  const { digest, origin } = head;
+  if (digest) return { digest, ...(origin && { origin }) };
   // The header is no more than recommended (distribution-spec, "Checking if content exists in the registry").
-  return head.digest ?? (await manifestThere(link, place, signal))?.digest;
+  return manifestThere(link, place, signal);
 }
 
-/** The same with its bytes. @throws UpstreamError */
-export async function manifestThere(
+/** The manifest that a reference stands for at the peer. */
+async function manifestThere(
   { peer, pace }: Link,
   { path, reference: text }: Place,
   signal: AbortSignal,

@@ -13,8 +13,10 @@ export interface LocalReference {
   readonly digest: Digest;
 }
 
-/** So many at once: to find them and to make jobs of them takes the index some 3 ms. */
-const PAGE = 25;
+/** So many at once: some 2 ms of the index's time. */
+const PAGE = 100;
+/** Of images it is told how large they are and more: some 3 ms too. */
+const ROOTS = 20;
 
 /** Names of the repositories here that a rule is about, in byte order. */
 export async function* matchingRepositories({ index }: Here, scope: RuleScope): AsyncGenerator<string, void> {
@@ -61,12 +63,12 @@ async function* untaggedIn({ index }: Here, repository: string): AsyncGenerator<
   let roots: readonly Root[];
   let after = '';
   do {
-    roots = await index.listRoots({ repository, after: { repository, digest: after }, limit: PAGE });
+    roots = await index.listRoots({ repository, after: { repository, digest: after }, limit: ROOTS });
     yield roots
       .filter(({ isManifest, tags }) => isManifest && tags.length === 0)
       .map(({ digest }) => ({ repository, reference: digest, digest }));
     after = roots.at(-1)?.digest ?? after;
-  } while (roots.length === PAGE);
+  } while (roots.length === ROOTS);
 }
 
 async function ofTakenTypes(

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
 import { survivors } from './gone.ts';
 import type { Here } from './here.ts';
@@ -13,6 +14,9 @@ export interface ScanReport {
   /** Tags that were deleted here and may be at the peer still, for which there are jobs too. */
   readonly deletions: number;
 }
+
+/** Jobs that are made at once, then others have their turn: some 1 ms. */
+const BATCH = 10;
 
 interface ScanOptions {
   readonly signal: AbortSignal;
@@ -33,8 +37,11 @@ export function createScan(here: Here): Scan {
     let [references, deletions] = [0, 0];
     for await (const repository of matchingRepositories(here, scope)) {
       for await (const page of referencesIn(here, scope, repository)) {
-        signal.throwIfAborted();
-        await here.index.enqueueJobs(await copyJobs(here.index, link, page));
+        for (let start = 0; start < page.length; start += BATCH) {
+          signal.throwIfAborted();
+          await here.index.enqueueJobs(await copyJobs(here.index, link, page.slice(start, start + BATCH)));
+          await nextTurn();
+        }
         references += page.length;
         onProgress?.({ references, deletions });
       }

@@ -17,6 +17,8 @@ interface Standing {
   readonly tags: readonly string[];
 }
 
+/** Images that a part is looked for in. */
+const MAX_ROOTS = 100;
 /** Tags of one image that are copied because of something that is a part of it. */
 const MAX_TAGS = 100;
 
@@ -71,10 +73,20 @@ async function copyAttached(
   return { outcome: 'incomplete', digest, there: new Set(), missing };
 }
 
-/** The image that has the manifest; undefined if the rule is not about it. */
+/** The first image that has the manifest and that the rule is about; undefined: it is about none. */
 async function standingOf(task: CopyTask, digest: Digest): Promise<Standing | undefined> {
+  const { index, repository, signal } = task;
+  const roots = await index.rootsAbove(repository, digest, MAX_ROOTS);
+  for (const root of roots.length > 0 ? roots : [digest]) {
+    signal.throwIfAborted();
+    const standing = await standingAs(task, root);
+    if (standing) return standing;
+  }
+  return undefined;
+}
+
+async function standingAs(task: CopyTask, root: Digest): Promise<Standing | undefined> {
   const { index, local, repository, rule } = task;
-  const root = (await index.latestRootOf(repository, digest)) ?? digest;
   const manifest = await local.manifest(repository, root);
   if (manifest && !rule.takesArtifact(manifest.parsed)) return undefined;
   const row = await findRoot(index, repository, root);

@@ -1,7 +1,8 @@
+import { compareChanges } from '../../metadata/last-writer.ts';
 import { digestOf, type Digest } from '../../oci/digest.ts';
 import type { LocalManifest } from '../../registry/local-content.ts';
 import type { PushOrigin, TakenManifest } from '../../upstream/peer.ts';
-import { digestThere } from '../comparing/look-at-peer.ts';
+import { targetThere } from '../comparing/look-at-peer.ts';
 import { isReferrersTag } from './attached-tags.ts';
 import type { TakesArtifact } from './artifact-filter.ts';
 import { copyImage } from './copy-image.ts';
@@ -71,7 +72,10 @@ async function copyTagInTurn(task: CopyTask, tag: string, takes: TakesArtifact):
   const { found: manifest, reason } = await findManifest(task, digest);
   if (!manifest) return lost(digest, reason);
   if (!takes(manifest.parsed)) return { outcome: 'done', digest, ...NOTHING };
-  const isThere = isSame(manifest, await digestThere(link, { path, reference: tag }, signal));
+  const there = await targetThere(link, { path, reference: tag }, signal);
+  const isThere = isSame(manifest, there?.digest);
+  // By an earlier change: what is changed there next would seem to be at odds with ours.
+  const isBehind = there?.origin !== undefined && compareChanges(there.origin, state) < 0;
   const { base, clock, sequence } = state;
   const origin: PushOrigin = { site: state.site, sequence, clock };
   const sent = await copyImage(task, {
@@ -81,7 +85,7 @@ async function copyTagInTurn(task: CopyTask, tag: string, takes: TakesArtifact):
     // What came here as a part of what another site has is passed on as such.
     mayLack: isThere || local.isSparse(repository) || state.site !== site,
     putRoot: async () =>
-      isThere
+      isThere && !isBehind
         ? ensureListed(task, manifest).then(() => undefined)
         : putTag(task, tag, manifest, { ...origin, ...(base !== undefined && { base }) }),
   });

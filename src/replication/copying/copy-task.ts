@@ -11,7 +11,7 @@ import type { UploadSessions } from './upload-sessions.ts';
 /** What copying looks up in the index. */
 export type CopyIndex = Pick<
   MetadataIndex,
-  'findManifest' | 'findTagState' | 'findTombstone' | 'latestRootOf' | 'listRoots' | 'listTagRows'
+  'findManifest' | 'findTagState' | 'findTombstone' | 'listRoots' | 'listTagRows' | 'rootsAbove'
 >;
 
 /** A job with all it takes to do it. */

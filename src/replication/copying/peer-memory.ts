@@ -80,12 +80,12 @@ export class PeerMemory {
   }
 }
 
-/** One that answers "no" is not a site like this one, and may take what it is sent all the same. */
+/** One that knows us and answers "no" is not a site like this one, and may take what it is sent all the same. */
 async function siteOf(peer: Pick<Peer, 'ping'>, call: PeerCallOptions): Promise<string | undefined> {
   try {
     return (await peer.ping(call)).site;
   } catch (error) {
-    if (error instanceof UpstreamError && ANSWERS.has(error.code)) return undefined;
+    if (error instanceof UpstreamError && ANSWERS.has(error.code) && error.status !== 401) return undefined;
     throw error;
   }
 }

@@ -49,12 +49,14 @@ export async function changeReferrersTag(task: CopyTask, tag: string, change: Re
     signal,
     async () => {
       const there = await peer.getManifest(path, reference, call);
-      const before = there ? entriesOf(there.bytes) : [];
+      const index = there ? indexOf(there.bytes) : undefined;
+      const before = there ? index?.entries : [];
       if (!before)
         throw new RegistryError('MANIFEST_INVALID', `${path}:${tag} at ${peer.name} is no list of referrers`);
       const after = change(before);
       if (after.length === before.length) return;
-      const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: after }));
+      const list = { ...index?.document, schemaVersion: 2, mediaType: OCI_INDEX, manifests: after };
+      const bytes = Buffer.from(JSON.stringify(list));
       await peer.putManifest(path, reference, { bytes, mediaType: OCI_INDEX }, call);
       tally.sent(bytes.length);
     },
@@ -63,6 +65,11 @@ export async function changeReferrersTag(task: CopyTask, tag: string, change: Re
 
 /** Undefined for what is no list of referrers. */
 export function entriesOf(bytes: Uint8Array): ReferrerEntry[] | undefined {
+  return indexOf(bytes)?.entries;
+}
+
+/** The same with all that stands beside them. */
+function indexOf(bytes: Uint8Array): { document: object; entries: ReferrerEntry[] } | undefined {
   const document = jsonOf(bytes);
   if (!isObject(document) || !Array.isArray(document['manifests'])) return undefined;
   const entries: ReferrerEntry[] = [];
@@ -71,7 +78,7 @@ export function entriesOf(bytes: Uint8Array): ReferrerEntry[] | undefined {
     if (!isObject(entry) || !digest) return undefined;
     entries.push({ ...entry, digest });
   }
-  return entries;
+  return { document, entries };
 }
 
 function jsonOf(bytes: Uint8Array): unknown {

@@ -18,12 +18,17 @@ function mirrored(site: Site, repository: string): Client {
   return { url: site.mirrorUrl, user: undefined, repository };
 }
 
-/** Pulls each image by its tag and runs it. */
-async function pullAndRun(dockerd: Dockerd): Promise<void> {
-  for (const [tag, { root, message }] of Object.entries(images)) {
-    expect(await dockerd.docker('pull', `app:${tag}`)).toContain(`Digest: ${root.digest}`);
-    expect(await dockerd.docker('run', '--rm', '--network', 'none', `app:${tag}`)).toBe(`${message}\n`);
+const messages = Object.values(images).map(({ message }) => `${message}\n`);
+
+/** Pulls each image by its tag and runs it. @returns what they print */
+async function pullAndRun(dockerd: Dockerd): Promise<string[]> {
+  const printed: string[] = [];
+  for (const [tag, { root }] of Object.entries(images)) {
+    const pulled = await dockerd.docker('pull', `app:${tag}`);
+    if (!pulled.includes(`Digest: ${root.digest}`)) throw new Error(`not what was pushed:\n${pulled}`);
+    printed.push(await dockerd.docker('run', '--rm', '--network', 'none', `app:${tag}`));
   }
+  return printed;
 }
 
 test('docker pulls at the far site what was pulled at the near one, with the origin and the near site gone', async () => {
@@ -38,7 +43,7 @@ test('docker pulls at the far site what was pulled at the near one, with the ori
   });
   {
     await using dockerd = await startDockerd(near.mirrorUrl);
-    await pullAndRun(dockerd);
+    expect(await pullAndRun(dockerd)).toEqual(messages);
   }
   for (const [tag, { root }] of Object.entries(images)) await arrival(far, 'docker.io/library/app', tag, root.digest);
   await rest(near);
@@ -47,7 +52,7 @@ test('docker pulls at the far site what was pulled at the near one, with the ori
   await near.stop();
   await origin.stop();
   await using dockerd = await startDockerd(far.mirrorUrl);
-  await pullAndRun(dockerd);
+  expect(await pullAndRun(dockerd)).toEqual(messages);
 });
 
 test('a pull at the far site that comes before the replica gets it from the near one, and from no origin', async () => {

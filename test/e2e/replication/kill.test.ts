@@ -4,7 +4,7 @@ import { ship } from '../../conformance/support/push.ts';
 import { buildImage } from '../../support/images.ts';
 import { pullWhole } from '../hosted/support/pull-whole.ts';
 import { expectAgreement } from '../life/support/index-and-disk.ts';
-import { seededRandom } from '../life/support/seeded-random.ts';
+import { type SeededRandom, seededRandom } from '../life/support/seeded-random.ts';
 import { runJsonCommand } from '../support/run-command.ts';
 import { peerAt, type Site, startSite } from './support/site.ts';
 import { arrival, digestAt, rest, until } from './support/wait.ts';
@@ -15,8 +15,8 @@ const LAYER_BYTES = 256 * MIB;
 const KILLS_OF_EACH = 10;
 
 /** So many bytes have gone over the wire at these moments, at random but for some that are left at the end. */
-function moments(count: number, below: (limit: number) => number): number[] {
-  const all = Array.from({ length: count }, () => below(LAYER_BYTES - 8 * MIB));
+function moments(count: number, random: SeededRandom): number[] {
+  const all = Array.from({ length: count }, () => random.below(LAYER_BYTES - 8 * MIB));
   return all.toSorted((one, other) => one - other);
 }
 
@@ -50,7 +50,7 @@ test('kill -9 of both sites, ten times each, while a layer of 256 MiB is copied:
   await runJsonCommand(near.adminUrl, 'replication', 'resume');
 
   const left = { near: KILLS_OF_EACH, far: KILLS_OF_EACH };
-  for (const bytes of moments(2 * KILLS_OF_EACH, random.below)) {
+  for (const bytes of moments(2 * KILLS_OF_EACH, random)) {
     const who = random.below(left.near + left.far) < left.near ? 'near' : 'far';
     left[who] -= 1;
     await killAt({ near, far }[who], wire, bytes);

@@ -55,15 +55,15 @@ describe('what is attached to an image', () => {
     const peer = new StrictPeer();
     const list = attachedTag(image.digest, '');
     const others = { mediaType: 'x/y', digest: digestOf(Buffer.from('others')), size: 6, annotations: { by: 'bob' } };
-    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [others] }));
+    const theirs = { annotations: { by: 'carol' }, schemaVersion: 2, mediaType: OCI_INDEX, x: [1] };
+    const bytes = Buffer.from(JSON.stringify({ ...theirs, manifests: [others] }));
     peer.at(APP).manifests.set(others.digest, { bytes: Buffer.from('others'), mediaType: 'x/y' });
     await peer.putManifest(APP, { kind: 'tag', tag: list }, { bytes, mediaType: OCI_INDEX });
     const stage = openStage(site, peer);
     await stage.run('v1');
     const entry = { mediaType: referrer.mediaType, digest: referrer.digest, size: referrer.bytes.length };
     expect(peer.json(APP, list)).toEqual({
-      schemaVersion: 2,
-      mediaType: OCI_INDEX,
+      ...theirs,
       manifests: [others, { ...entry, artifactType: SIGNATURE, annotations: { by: 'alice' } }],
     });
     expect(peer.json(APP, attachedTag(referrer.digest, ''))).toMatchObject({ manifests: [{ digest: second.digest }] });

@@ -55,12 +55,15 @@ describe('the deletion of a tag', () => {
   test('of a tag that another site has set says so: it is no conflict there', async () => {
     await using scene = await openScene({ site: 'us-east' });
     const { site, peer, stage, digest } = scene;
-    const row = await site.index.findManifest(APP, digest);
-    const record = { repository: APP, references: [], artifactType: undefined, tags: ['v2'], atMs: Date.now() };
+    const manifest = await peer.getManifest(APP, { kind: 'digest', digest });
+    if (!manifest) throw new Error('the image is not there');
+    const { bytes, mediaType } = manifest;
     const origin = { site: 'us-east', sequence: 7, clock: { ms: Date.now(), count: 0 } };
-    await site.index.pushManifest({ ...record, ...row, digest } as never, [], { actor: 'us-east', origin });
+    const record = { repository: APP, digest, mediaType, sizeBytes: bytes.length, artifactType: undefined };
+    const tagged = { ...record, references: [], tags: ['v2'], atMs: Date.now() };
+    await site.index.pushManifest(tagged, [], { actor: 'us-east', origin });
     await site.index.deleteTag(APP, 'v2', CI);
-    await peer.putManifest(APP, { kind: 'tag', tag: 'v2' }, (await peer.getManifest(APP, { kind: 'digest', digest }))!);
+    await peer.putManifest(APP, { kind: 'tag', tag: 'v2' }, manifest);
     expect(await stage.run('v2', { deleted: digest })).toMatchObject({ outcome: 'deleted' });
     expect(peer.origins.get(`${APP} v2`)).toMatchObject({ site: 'here', base: digest });
   });

@@ -4,6 +4,7 @@ import { buildImage, buildIndex } from '../../support/images.ts';
 import { type Origin, startOrigin } from '../../support/origin.ts';
 import { APP, openStage } from '../support/copy-stage.ts';
 import { Draft } from '../support/draft.ts';
+import { ruleWith } from '../support/site.ts';
 import { StrictPeer } from '../support/strict-peer.ts';
 import { openSite, type TestSite } from '../support/test-site.ts';
 
@@ -113,6 +114,37 @@ describe('of a hosted image', () => {
     const stage = openStage(site, peer);
     expect(await stage.run('v1')).toMatchObject({ outcome: 'incomplete', missing: `blob ${layer}` });
     expect((await site.index.findBlob(APP, layer as Digest)).isStored).toBe(false);
+  });
+});
+
+describe('a part that comes later than the indexes that list it', () => {
+  test.each([
+    ['of which the rule takes one', undefined, true],
+    ['of which the rule takes one, with a tag of its own that it does not take', 'amd64', true],
+    ['of which the rule takes none', undefined, false],
+  ])('%s', async (_, ownTag, isTaken) => {
+    await using site = await openSite({ hostedRules: [{ repositories: ['sparse/**'], sparse: true }] });
+    const repository = 'sparse/app';
+    const draft = new Draft();
+    const part = buildImage(draft, repository, ownTag, { layers: [1000] });
+    const other = draft.addArtifact({ name: 'other' });
+    draft.addIndex(isTaken ? 'v1' : 'old', [{ of: part }, { of: other }]);
+    // What was pushed last is looked at first.
+    for (const name of ['1', '2']) {
+      const of = draft.addArtifact({ name });
+      draft.addIndex(`nightly-${name}`, [{ of: part }, { of }]);
+    }
+    await site.push(repository, draft, { without: [part.digest] });
+    const job = { repository, rule: ruleWith({ repositories: ['**'], tags: ['v*'] }) };
+    const peer = new StrictPeer({ takesSparse: true });
+    const stage = openStage(site, peer);
+    expect(await stage.run('v1', job)).toMatchObject({ outcome: isTaken ? 'copied' : 'vanished' });
+    const late = new Draft();
+    buildImage(late, repository, ownTag, { layers: [1000] });
+    await site.push(repository, late);
+    expect(await stage.run(part.digest, job)).toMatchObject({ outcome: isTaken ? 'copied' : 'present' });
+    expect(peer.at(repository).manifests.has(part.digest as Digest)).toBe(isTaken);
+    expect([...peer.at(repository).tags.keys()]).toEqual(isTaken ? ['v1'] : []);
   });
 });
 

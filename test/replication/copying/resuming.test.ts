@@ -20,7 +20,7 @@ describe('a copy that broke off', () => {
     const first = openStage(site, peer);
     peer.breaks.set(layer, 6 * MIB);
     await expect(first.run('v1')).rejects.toMatchObject({ code: 'UNREACHABLE' });
-    expect(JSON.parse(first.progress ?? '')).toEqual({ [layer]: expect.any(String) });
+    expect(JSON.parse(first.progress ?? '')).toEqual({ [`${APP}@${layer}`]: expect.any(String) });
     expect(peer.at(APP).tags.size).toBe(0);
     // Nothing but what was saved is known.
     const second = openStage(site, peer);

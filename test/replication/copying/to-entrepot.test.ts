@@ -1,63 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { digestHex, type Digest } from '../../../src/oci/digest.ts';
-import { createPeer } from '../../../src/upstream/create-peer.ts';
-import type { Peer } from '../../../src/upstream/peer.ts';
-import { Secret } from '../../../src/util/secret.ts';
-import { PASSWORD, startHosted, type TestHosted } from '../../support/hosted.ts';
 import { buildImage, buildIndex } from '../../support/images.ts';
 import { startOrigin } from '../../support/origin.ts';
-import { APP, type CopyStage, openStage } from '../support/copy-stage.ts';
+import { APP, openStage } from '../support/copy-stage.ts';
 import { Draft } from '../support/draft.ts';
 import { ruleWith } from '../support/site.ts';
-import { openSite, type TestSite, type TestSiteOptions } from '../support/test-site.ts';
-
-interface TwoSites extends AsyncDisposable {
-  readonly here: TestSite;
-  readonly there: TestHosted;
-  readonly peer: Peer;
-  readonly stage: CopyStage;
-}
-
-/** A site, and another one behind its doors that it may send to. */
-async function openTwoSites(options: TestSiteOptions = {}): Promise<TwoSites> {
-  await using opened = new AsyncDisposableStack();
-  const here = opened.use(await openSite(options));
-  const policy = [
-    { who: 'peer', may: ['pull', 'replicate'], in: ['**'] },
-    { who: 'anonymous', may: ['pull'], in: ['**'] },
-  ];
-  const access = { htpasswd: './htpasswd', policy };
-  const { origin } = options;
-  const there = opened.use(
-    await startHosted({ ...(origin && { origin }), config: { site: 'us-east', access, hostedRules: [] } }),
-  );
-  const peer = opened.use(connect({ here, there }));
-  const stage = openStage(here, peer);
-  const cleanup = opened.move();
-  return { here, there, peer, stage, [Symbol.asyncDispose]: () => cleanup.disposeAsync() };
-}
-
-function connect({ here, there }: Pick<TwoSites, 'here' | 'there'>): Peer {
-  return createPeer(
-    {
-      name: 'us-east',
-      url: new URL(there.registryUrl),
-      credentials: { type: 'basic', username: 'peer', password: new Secret(PASSWORD) },
-      allowHosts: [],
-      timeouts: { connectMs: 10_000, headersMs: 30_000, stallMs: 30_000 },
-      retries: 0,
-      manifestLimitBytes: 4 * 1024 * 1024,
-      userAgent: 'test',
-    },
-    here.telemetry,
-  );
-}
-
-async function statusOf({ there }: TwoSites, path: string): Promise<number> {
-  const response = await fetch(`${there.url}/v2/${path}`);
-  await response.bytes();
-  return response.status;
-}
+import { openSite } from '../support/test-site.ts';
+import { connect, openTwoSites, statusOf } from '../support/two-sites.ts';
 
 describe('from one entrepot to another', () => {
   test('a tag comes with all that is below it and attached to it, and is not sent twice', async () => {

@@ -13,6 +13,11 @@ function open(stored?: string, memory = new PeerMemory({ maxConnections: 1 }), p
   return { saved, sessions: new UploadSessions({ stored, save, memory, path }) };
 }
 
+/** As it is saved. */
+function at(digest: string, path = 'local/app'): string {
+  return `${path}@${digest}`;
+}
+
 describe('upload sessions', () => {
   test('are saved while there are some, and found by who reads what was saved', async () => {
     const { saved, sessions } = open();
@@ -22,9 +27,9 @@ describe('upload sessions', () => {
     await sessions.keep(OTHER, MIN_KEPT_BYTES, undefined);
     const [first, second, third, last] = saved;
     expect([first, second, third].map((text) => JSON.parse(text ?? ''))).toEqual([
-      { [ONE]: 'first' },
-      { [ONE]: 'first', [OTHER]: 'second' },
-      { [OTHER]: 'second' },
+      { [at(ONE)]: 'first' },
+      { [at(ONE)]: 'first', [at(OTHER)]: 'second' },
+      { [at(OTHER)]: 'second' },
     ]);
     expect(last).toBe(undefined);
     expect(saved).toHaveLength(4);
@@ -33,7 +38,7 @@ describe('upload sessions', () => {
   });
 
   test('are saved only when they change', async () => {
-    const { saved, sessions } = open(JSON.stringify({ [ONE]: 'first' }));
+    const { saved, sessions } = open(JSON.stringify({ [at(ONE)]: 'first' }));
     await sessions.keep(ONE, MIN_KEPT_BYTES, 'first');
     await sessions.keep(OTHER, MIN_KEPT_BYTES, undefined);
     expect(saved).toEqual([]);
@@ -48,6 +53,18 @@ describe('upload sessions', () => {
     expect(open(undefined, memory, 'local/other').sessions.find(ONE)).toBe(undefined);
     await sessions.keep(ONE, MIN_KEPT_BYTES - 1, undefined);
     expect(open(undefined, memory).sessions.find(ONE)).toBe(undefined);
+  });
+
+  test('are of no use where the repository has another name at the peer by now', async () => {
+    const { saved, sessions } = open(undefined, undefined, 'eu/app');
+    await sessions.keep(ONE, MIN_KEPT_BYTES, 'first');
+    expect(open(saved[0], undefined, 'eu/app').sessions.find(ONE)).toBe('first');
+    for (const path of ['eu/ap', 'eu/app2', 'us/app', 'app']) {
+      const next = open(saved[0], undefined, path);
+      expect(next.sessions.find(ONE)).toBe(undefined);
+      await next.sessions.keep(OTHER, MIN_KEPT_BYTES, 'second');
+      expect(JSON.parse(next.saved[0] ?? '')).toEqual({ [at(OTHER, path)]: 'second' });
+    }
   });
 
   test('are the newest sixteen', async () => {
@@ -65,11 +82,12 @@ describe('upload sessions', () => {
     await sessions.keep(ONE, MIN_KEPT_BYTES, long);
     expect(saved).toEqual([]);
     const many = Object.fromEntries(Array.from({ length: 30 }, (_, number) => [digestFor(`${number}`), 's']));
-    for (const stored of ['{', '"text"', '7', '[1]', JSON.stringify({ [ONE]: 1, other: 's', [OTHER]: long })]) {
+    const keyed = Object.fromEntries(Object.entries(many).map(([digest, session]) => [at(digest), session]));
+    for (const stored of ['{', '"text"', '7', '[1]', JSON.stringify({ [at(ONE)]: 1, other: 's', [at(OTHER)]: long })]) {
       expect(open(stored).sessions.find(ONE)).toBe(undefined);
       expect(open(stored).sessions.find(OTHER)).toBe(undefined);
     }
-    const read = open(JSON.stringify(many)).sessions;
+    const read = open(JSON.stringify(keyed)).sessions;
     expect(Object.keys(many).filter((digest) => read.find(digest as typeof ONE) !== undefined)).toHaveLength(16);
   });
 });

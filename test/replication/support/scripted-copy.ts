@@ -3,6 +3,9 @@ import { digestFor } from './scripted-peer.ts';
 
 type Script = (request: CopyRequest) => Promise<Partial<CopyResult> | void> | Partial<CopyResult> | void;
 
+/** Of these the peer was asked nothing. */
+const UNASKED: ReadonlySet<CopyResult['outcome']> = new Set(['vanished', 'incomplete']);
+
 /** Copying as a test says. */
 export class ScriptedCopy {
   /** References in the order in which they were begun, `-reference` of a deletion. */
@@ -21,9 +24,10 @@ export class ScriptedCopy {
     this.running += 1;
     this.mostRunning = Math.max(this.mostRunning, this.running);
     try {
-      const result = await this.script(request);
+      const result = { ...resultOf(deleted === undefined ? 'copied' : 'deleted'), ...(await this.script(request)) };
+      if (!UNASKED.has(result.outcome)) await request.pace.take(1, request.signal);
       this.done.push(name);
-      return { ...resultOf(deleted === undefined ? 'copied' : 'deleted'), ...result };
+      return result;
     } finally {
       this.running -= 1;
     }
