@@ -41,7 +41,7 @@ export class DistributionApi {
   constructor(registry: Registry, site: string) {
     this.#registry = registry;
     this.#site = site;
-    this.#read = new ReadApi(registry);
+    this.#read = new ReadApi(registry, site);
     this.#manage = new ManageApi(registry);
     this.#uploads = new UploadApi(registry);
   }

@@ -6,6 +6,7 @@ import type { BlobInfo } from '../registry/open-blob.ts';
 import type { ContentBringer } from '../registry/pushing/hosted-manifests.ts';
 import type { Registry } from '../registry/registry.ts';
 import { isOnlyIfCached, NOT_CACHED_STATUS } from '../util/only-if-cached.ts';
+import { SITE_HEADER } from '../util/replication-header.ts';
 import type { Answer } from './answer.ts';
 import { BLOB_CONTENT_TYPE, blobAnswer } from './blob-answer.ts';
 import { firstOffset, parseRange } from './byte-range.ts';
@@ -24,9 +25,12 @@ const GATEWAY_TIMEOUT = 504;
 /** What can be pulled, and what can be listed, of one repository (distribution-spec, "Pull", "Content Discovery"). */
 export class ReadApi {
   readonly #registry: Registry;
+  readonly #site: string;
 
-  constructor(registry: Registry) {
+  /** @param site its name, which other sites are told */
+  constructor(registry: Registry, site: string) {
     this.#registry = registry;
+    this.#site = site;
   }
 
   /** @throws RegistryError */
@@ -57,7 +61,7 @@ export class ReadApi {
     const headers = {
       ...target.headers,
       ...cacheHeaders(manifest.outcome, manifest.ageMs),
-      ...(await this.#originHeaders(request, target, manifest)),
+      ...(await this.#replicaHeaders(request, target, manifest)),
       'Docker-Content-Digest': manifest.digest,
       ETag: etag,
     };
@@ -86,15 +90,19 @@ export class ReadApi {
       : manifests.get(repository, reference, 'head');
   }
 
-  /** The same digest may have come by an earlier change than that of who replicates, who is told by which. */
-  async #originHeaders(
+  /**
+   * Who replicates is told that it is known as such, so that what it hears is what is here; and of a tag which change was
+   * the last: the same digest may have come by an earlier one.
+   */
+  async #replicaHeaders(
     { reference }: RequestOf<'manifest'>,
     target: Target,
     { digest }: ManifestAnswer,
   ): Promise<Answer['headers']> {
-    if (reference.kind === 'digest' || this.#bringer(target) !== 'replicator') return {};
-    const state = await this.#registry.stored.tagState(target.repository, reference.tag);
-    return state?.digest === digest ? originHeaders(state) : {};
+    if (this.#bringer(target) !== 'replicator') return {};
+    const state =
+      reference.kind === 'tag' ? await this.#registry.stored.tagState(target.repository, reference.tag) : undefined;
+    return { [SITE_HEADER]: this.#site, ...(state?.digest === digest ? originHeaders(state) : {}) };
   }
 
   async #blob(request: RequestOf<'blob'>, target: Target, message: IncomingMessage): Promise<Answer> {

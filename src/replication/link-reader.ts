@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { MetadataIndex, RegistryEvent } from '../metadata/metadata-index.ts';
 import type { NewJob } from '../metadata/replication-index.ts';
 import { EventFeed } from '../registry/events/event-feed.ts';
@@ -6,6 +5,7 @@ import type { EventLog } from '../registry/events/event-log.ts';
 import { findRoot } from '../registry/pushing/look-up.ts';
 import { describeError, type Telemetry } from '../telemetry/telemetry.ts';
 import { Alarm } from '../util/alarm.ts';
+import { giveWay } from '../util/give-way.ts';
 import { type RuleScope, scopeOf } from './comparing/rule-scope.ts';
 import type { FullScan } from './full-scan.ts';
 import type { Link } from './link.ts';
@@ -25,6 +25,8 @@ export interface LinkReaderOptions {
 
 /** Jobs that are made at once, then others have their turn: some 2 ms. */
 const BATCH = 16;
+/** While clients have much to ask for, this is what each of these waits. */
+const WAY_MS = 20;
 const TROUBLE_MS = 5000;
 
 /** Makes jobs of events for one link. An event is done with when its jobs are written: they outlive the event. */
@@ -113,7 +115,7 @@ export class LinkReader implements AsyncDisposable {
   async #enqueueOnce(planned: readonly PlannedJob[]): Promise<void> {
     const { index, onJobs } = this.#options;
     for (let start = 0; start < planned.length; start += BATCH) {
-      if (start > 0) await nextTurn();
+      if (start > 0) await giveWay(WAY_MS);
       await index.enqueueJobs(await this.#withSizes(planned.slice(start, start + BATCH)));
       onJobs();
     }

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { JobControlIndex, JobIndex, ReplicationJob } from '../metadata/replication-index.ts';
 import { describeError, type Telemetry } from '../telemetry/telemetry.ts';
 import { Alarm } from '../util/alarm.ts';
-import { sleep } from '../util/sleep.ts';
+import { giveWay } from '../util/give-way.ts';
 import { Attempt, type Ending } from './attempt.ts';
 import type { DeletionGuard } from './comparing/deletion-guard.ts';
 import { Conclusions } from './conclusions.ts';
@@ -32,9 +32,8 @@ const LOOK_MS = 30_000;
 const BACK_SOON_MS = 20;
 const TROUBLE_MS = 5000;
 const PATIENCE = 10;
-/** A turn of the event loop that takes longer has others in it, who come first. */
-const BUSY_MS = 2;
-const MAX_WAY_MS = 20;
+/** While clients have much to ask for, this is what a job waits: then jobs take a tenth of the time. */
+const WAY_MS = 100;
 
 /** Does the jobs of one peer, some beside each other: those that are due, while it works and the link is open. */
 export class PeerWorkers implements AsyncDisposable {
@@ -164,7 +163,7 @@ export class PeerWorkers implements AsyncDisposable {
   async #work(attempt: Attempt): Promise<void> {
     const { job, link } = attempt;
     try {
-      await giveWay();
+      await giveWay(WAY_MS);
       link.ended(await this.#try(attempt));
     } catch (error) {
       // It counts as running until its lease ends.
@@ -194,12 +193,4 @@ export class PeerWorkers implements AsyncDisposable {
       }
     }
   }
-}
-
-/** Lets those go first who are served: the longer a turn takes, the longer. */
-async function giveWay(): Promise<void> {
-  const startedAt = performance.now();
-  await nextTurn();
-  const turnMs = performance.now() - startedAt;
-  if (turnMs > BUSY_MS) await sleep(Math.min(turnMs, MAX_WAY_MS));
 }

@@ -1,4 +1,5 @@
-import { ONLY_IF_CACHED, saysForwarded, saysNotCached } from '../util/only-if-cached.ts';
+import { isFromEntrepot, ONLY_IF_CACHED, saysForwarded, saysNotCached } from '../util/only-if-cached.ts';
+import { SITE_HEADER } from '../util/replication-header.ts';
 import { headerOf, type UpstreamRequest, type UpstreamResponse } from './exchange.ts';
 import type { CallOptions } from './upstream.ts';
 
@@ -12,14 +13,18 @@ export function cacheDirectives({ onlyIfCached }: CallOptions): Record<string, s
 
 /**
  * Does an answer say no more than that what was asked for is not in the mirror's store? A peer that does not know us for
- * somebody who may replicate tells what its upstream has: taken for its own, that would never be sent.
+ * somebody who may replicate tells what its upstream or its siblings have: taken for its own, that would never be sent.
  */
 export function isAbsence(
-  { access, headers }: Pick<UpstreamRequest, 'access' | 'headers'>,
+  { access, headers, kind }: Pick<UpstreamRequest, 'access' | 'headers' | 'kind'>,
   response: Pick<UpstreamResponse, 'status' | 'headers'>,
 ): boolean {
   const cacheStatus = headerOf(response, 'cache-status');
-  if (response.status === 200) return access !== undefined && saysForwarded(cacheStatus);
+  if (response.status === 200) {
+    if (access === undefined || !isFromEntrepot(cacheStatus)) return false;
+    const isKnown = kind !== 'manifest' || headerOf(response, SITE_HEADER.toLowerCase()) !== undefined;
+    return saysForwarded(cacheStatus) || !isKnown;
+  }
   return (
     response.status === GATEWAY_TIMEOUT && headers['cache-control'] === ONLY_IF_CACHED && saysNotCached(cacheStatus)
   );

@@ -12,6 +12,9 @@ const NOT_CACHED = /(?:^|,)[ \t]*entrepot[ \t]*;[ \t]*detail=not-cached[ \t]*(?:
 /** What an entrepot writes there of an answer that it had to ask others for. */
 const FORWARDED = /(?:^|,)[ \t]*entrepot[ \t]*;[ \t]*fwd=/;
 
+/** Whatever an entrepot writes there. */
+const ENTREPOT = /(?:^|,)[ \t]*entrepot[ \t]*;/;
+
 /** Does a `Cache-Control` have the directive? */
 export function isOnlyIfCached(cacheControl: string | undefined): boolean {
   const directives = cacheControl?.split(',') ?? [];
@@ -26,4 +29,9 @@ export function saysNotCached(cacheStatus: string | undefined): boolean {
 /** Does a `Cache-Status` say that an entrepot did not have it itself? */
 export function saysForwarded(cacheStatus: string | undefined): boolean {
   return cacheStatus !== undefined && FORWARDED.test(cacheStatus);
+}
+
+/** Is a `Cache-Status` that of an entrepot? */
+export function isFromEntrepot(cacheStatus: string | undefined): boolean {
+  return cacheStatus !== undefined && ENTREPOT.test(cacheStatus);
 }

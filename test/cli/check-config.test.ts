@@ -13,21 +13,6 @@ describe('check-config', () => {
     });
   });
 
-  test('warns of what is not served yet', async () => {
-    await using folder = await folderOf({
-      'config.yaml':
-        'peers: {us: {url: "https://us.example"}}\nreplication: [{name: a, repositories: ["**"], to: [us]}]\n',
-    });
-    const { exitCode, stdout } = await entrepot(['check-config'], folder.path);
-    expect(exitCode).toBe(0);
-    expect(stdout.split('\n')).toEqual([
-      'config.yaml: ok',
-      expect.stringMatching(/^config\.yaml: warning: peers: this version does not serve it yet/),
-      expect.stringMatching(/^config\.yaml: warning: replication: this version does not serve it yet/),
-      '',
-    ]);
-  });
-
   test('tells each mistake as compilers do', async () => {
     await using folder = await folderOf({
       'my.yaml': 'upstreams:\n  docker.io:\n    freshFor: 5 minutes\nlog: {levl: info}\n',

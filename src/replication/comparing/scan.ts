@@ -1,5 +1,5 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
+import { giveWay } from '../../util/give-way.ts';
 import { survivors } from './gone.ts';
 import type { Here } from './here.ts';
 import { copyJobs, deletionJobs, type DeletedTag } from './jobs.ts';
@@ -17,6 +17,8 @@ export interface ScanReport {
 
 /** Jobs that are made at once, then others have their turn: some 1 ms. */
 const BATCH = 10;
+/** While clients have much to ask for, this is what each of these waits. */
+const WAY_MS = 20;
 
 interface ScanOptions {
   readonly signal: AbortSignal;
@@ -40,7 +42,7 @@ export function createScan(here: Here): Scan {
         for (let start = 0; start < page.length; start += BATCH) {
           signal.throwIfAborted();
           await here.index.enqueueJobs(await copyJobs(here.index, link, page.slice(start, start + BATCH)));
-          await nextTurn();
+          await giveWay(WAY_MS);
         }
         references += page.length;
         onProgress?.({ references, deletions });
