@@ -20,12 +20,14 @@ export function backlogFigures(
 ): Pick<LinkStatus, 'lagSeconds' | 'jobs' | 'pendingBytes'> {
   const late = counts.filter(({ state, jobs }) => state !== 'waiting' && jobs > 0);
   const lateSinceMs = late.map(({ sinceMs, isDeletion }) => (isDeletion ? sinceMs + graceMs : sinceMs));
-  const oldestMs = Math.min(nowMs, unplannedSinceMs ?? nowMs, ...lateSinceMs);
+  const sinceMs = [...lateSinceMs, ...(unplannedSinceMs === undefined ? [] : [unplannedSinceMs])];
+  const lagsMs = sinceMs.flatMap((oneMs) => (oneMs <= nowMs ? [nowMs - oneMs] : []));
   const jobs = Object.fromEntries(
     STATES.map((state) => [state, sum(counts.filter((count) => count.state === state).map((count) => count.jobs))]),
   ) as Record<JobState, number>;
   return {
-    lagSeconds: (nowMs - oldestMs) / 1000,
+    // What happened in this very millisecond is not there either.
+    lagSeconds: lagsMs.length === 0 ? 0 : Math.max(1, ...lagsMs) / 1000,
     jobs,
     pendingBytes: sum(counts.filter(({ isDeletion }) => !isDeletion).map(({ sizeBytes }) => sizeBytes)),
   };

@@ -32,8 +32,8 @@ const LOOK_MS = 30_000;
 const BACK_SOON_MS = 20;
 const TROUBLE_MS = 5000;
 const PATIENCE = 10;
-/** While clients have much to ask for, this is what a job waits: then jobs take a tenth of the time. */
-const WAY_MS = 100;
+/** While clients have much to ask for, so long passes between the beginnings of jobs: a tenth of the time is theirs then. */
+const WAY_MS = 50;
 
 /** Does the jobs of one peer, some beside each other: those that are due, while it works and the link is open. */
 export class PeerWorkers implements AsyncDisposable {

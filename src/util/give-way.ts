@@ -8,10 +8,18 @@ const BUSY = 0.8;
 const LOOK_MS = 10;
 
 /**
- * Lets those go first who are served. For work that nobody waits for, between its parts.
- * @param mostMs so long it waits at most while the event loop is busy; while it is not, for a turn
+ * Lets those go first who are served. For work that nobody waits for, between its parts. Parts that wait go on one after the
+ * other.
+ * @param mostMs so long it waits at most, when it is its turn, while the event loop is busy; while it is not, for a turn
  */
-export async function giveWay(mostMs: number): Promise<void> {
+export function giveWay(mostMs: number): Promise<void> {
+  lastInLine = lastInLine.then(() => waitWhileBusy(mostMs));
+  return lastInLine;
+}
+
+let lastInLine: Promise<void> = Promise.resolve();
+
+async function waitWhileBusy(mostMs: number): Promise<void> {
   await nextTurn();
   for (let waitedMs = 0; waitedMs < mostMs && isBusy(); waitedMs += LOOK_MS) await sleep(LOOK_MS);
 }

@@ -20,6 +20,7 @@ describe('what is not done yet', () => {
     ['a deletion after it', 8, { counts: [count({ isDeletion: true })], graceMs: 2000 }],
     ['a held deletion', 10, { counts: [count({ isDeletion: true, state: 'held' })] }],
     ['the older of two', 30, { counts: [count({}), count({ state: 'parked', sinceMs: NOW_MS - 30_000 })] }],
+    ['one of this very moment', 0.001, { counts: [count({ sinceMs: NOW_MS })] }],
     ['an event without a job', 5, { unplannedSinceMs: NOW_MS - 5000 }],
     ['what was planned before the clock was set', 0, { counts: [count({ sinceMs: NOW_MS + 5000 })] }],
   ])('%s is late by %d seconds', (_, lagSeconds, backlog) => {

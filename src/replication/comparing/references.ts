@@ -1,6 +1,6 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Root, TagTarget } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
+import { giveWay } from '../../util/give-way.ts';
 import { subjectOfTag } from '../copying/attached-tags.ts';
 import type { Here } from './here.ts';
 import type { RuleScope } from './rule-scope.ts';
@@ -15,8 +15,10 @@ export interface LocalReference {
 
 /** So many at once: some 2 ms of the index's time. */
 const PAGE = 100;
-/** Of images it is told how large they are and more: some 3 ms too. */
-const ROOTS = 20;
+/** Of images it is told how large they are and more: some 2 ms too. */
+const ROOTS = 10;
+/** While clients have much to ask for, this is what each page waits. */
+const WAY_MS = 20;
 
 /** Names of the repositories here that a rule is about, in byte order. */
 export async function* matchingRepositories({ index }: Here, scope: RuleScope): AsyncGenerator<string, void> {
@@ -26,7 +28,7 @@ export async function* matchingRepositories({ index }: Here, scope: RuleScope): 
     names = await index.listRepositories({ after, limit: PAGE });
     yield* names.filter(scope.takesRepository);
     after = names.at(-1) ?? after;
-    await nextTurn();
+    await giveWay(WAY_MS);
   } while (names.length === PAGE);
 }
 
@@ -42,7 +44,7 @@ export async function* referencesIn(
   for await (const page of namedIn(here, scope, repository)) {
     const taken = await ofTakenTypes(here, scope, page);
     if (taken.length > 0) yield taken;
-    await nextTurn();
+    await giveWay(WAY_MS);
   }
 }
 
