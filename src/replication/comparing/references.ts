@@ -13,10 +13,10 @@ export interface LocalReference {
   readonly digest: Digest;
 }
 
-/** So many at once: some 2 ms of the index's time. */
-const PAGE = 100;
-/** Of images it is told how large they are and more: some 2 ms too. */
-const ROOTS = 10;
+/** So many at once: some 1 ms of the index's time. */
+const PAGE = 50;
+/** Of images the index tells how large they are and more: some 1 ms too. */
+const ROOTS = 5;
 /** While clients have much to ask for, this is what each page waits. */
 const WAY_MS = 20;
 

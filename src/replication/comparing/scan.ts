@@ -16,7 +16,7 @@ export interface ScanReport {
 }
 
 /** Jobs that are made at once, then others have their turn: some 1 ms. */
-const BATCH = 10;
+const BATCH = 5;
 /** While clients have much to ask for, this is what each of these waits. */
 const WAY_MS = 20;
 

@@ -92,7 +92,7 @@ describe('a scan', () => {
       if (soFar.references === 200) stop.abort(new Error('enough'));
     };
     await expect(scan(link, { signal: stop.signal, onProgress })).rejects.toThrow('enough');
-    expect(seen.map(({ references }) => references)).toEqual([100, 200]);
+    expect(seen.map(({ references }) => references)).toEqual([50, 100, 150, 200]);
     expect(await jobsOf(site.index)).toHaveLength(200);
     await scan(link, { signal: FOREVER });
     expect(await jobsOf(site.index)).toHaveLength(250);
