@@ -23,10 +23,10 @@ export interface LinkReaderOptions {
   readonly onJobs: () => void;
 }
 
-/** Jobs that are made at once, then others have their turn: some 2 ms. */
-const BATCH = 16;
+/** Jobs that are made at once, then others have their turn: some 1 ms. */
+const BATCH = 8;
 /** While clients have much to ask for, this is what each of these waits. */
-const WAY_MS = 20;
+const WAY_MS = 30;
 const TROUBLE_MS = 5000;
 
 /** Makes jobs of events for one link. An event is done with when its jobs are written: they outlive the event. */

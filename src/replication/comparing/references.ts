@@ -18,7 +18,7 @@ const PAGE = 50;
 /** Of images the index tells how large they are and more: some 1 ms too. */
 const ROOTS = 5;
 /** While clients have much to ask for, this is what each page waits. */
-const WAY_MS = 20;
+const WAY_MS = 30;
 
 /** Names of the repositories here that a rule is about, in byte order. */
 export async function* matchingRepositories({ index }: Here, scope: RuleScope): AsyncGenerator<string, void> {

@@ -18,7 +18,7 @@ export interface ScanReport {
 /** Jobs that are made at once, then others have their turn: some 1 ms. */
 const BATCH = 5;
 /** While clients have much to ask for, this is what each of these waits. */
-const WAY_MS = 20;
+const WAY_MS = 30;
 
 interface ScanOptions {
   readonly signal: AbortSignal;
