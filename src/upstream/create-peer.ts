@@ -1,11 +1,10 @@
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { Account } from './account.ts';
-import { AddressGuard } from './address-guard.ts';
 import type { UpstreamOptions, UpstreamOverrides } from './create-upstream.ts';
 import type { UpstreamCredentials } from './credentials.ts';
-import { createDispatcher } from './dispatcher.ts';
 import { sendByNetwork } from './network.ts';
 import { observing } from './observe.ts';
+import { openLine } from './open-line.ts';
 import { pacing } from './pacing.ts';
 import { PeerClient } from './peer-client.ts';
 import type { Peer } from './peer.ts';
@@ -30,21 +29,10 @@ const ANSWER_MS = 600_000;
  * A registry to push to. Its requests go down the same stack as an upstream's, with one account and with a pace near the
  * network, but without a circuit breaker: who replicates knows which peers are down, and nothing holds back its probes.
  */
-export function createPeer(
-  options: PeerOptions,
-  telemetry: Telemetry,
-  { resolve, now = () => performance.now() }: UpstreamOverrides = {},
-): Peer {
+export function createPeer(options: PeerOptions, telemetry: Telemetry, overrides: UpstreamOverrides = {}): Peer {
   const { chunkBytes, credentials, manifestLimitBytes, name: upstream, retries, timeouts, userAgent } = options;
-  const url = new URL(options.url.href.replace(/\/*$/, '/'));
-  const guard = new AddressGuard({
-    upstream,
-    url,
-    allowHosts: options.allowHosts,
-    isProxied: options.proxy !== undefined,
-    ...(resolve && { resolve }),
-  });
-  const dispatcher = createDispatcher(options, guard);
+  const { now = () => performance.now() } = overrides;
+  const { url, guard, dispatcher } = openLine(options, overrides);
   // Each blob is asked for by HEAD, and a new connection over a long way costs more than the blob.
   const keeping = { keepsAfterHead: true, answerMs: ANSWER_MS };
   const sent = sendByNetwork(dispatcher, { upstream, userAgent, timeouts, ...keeping });

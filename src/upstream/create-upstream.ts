@@ -2,13 +2,14 @@ import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Secret } from '../util/secret.ts';
 import { Account } from './account.ts';
 import { Accounts } from './accounts.ts';
-import { AddressGuard, type ResolveHost } from './address-guard.ts';
+import type { ResolveHost } from './address-guard.ts';
 import { breaking } from './breaking.ts';
 import { type BreakerLimits, CircuitBreaker } from './circuit-breaker.ts';
 import type { UpstreamCredentials } from './credentials.ts';
-import { createDispatcher, type UpstreamTimeouts } from './dispatcher.ts';
+import type { UpstreamTimeouts } from './dispatcher.ts';
 import { sendByNetwork } from './network.ts';
 import { observing } from './observe.ts';
+import { openLine } from './open-line.ts';
 import { RegistryClient } from './registry-client.ts';
 import { retrying } from './retries.ts';
 import type { Upstream } from './upstream.ts';
@@ -54,18 +55,11 @@ export interface UpstreamOverrides {
 export function createUpstream(
   options: UpstreamOptions,
   telemetry: Telemetry,
-  { resolve, now = () => performance.now() }: UpstreamOverrides = {},
+  overrides: UpstreamOverrides = {},
 ): Upstream {
   const { credentials, name: upstream, rateReserve, retries, userAgent } = options;
-  const url = new URL(options.url.href.replace(/\/*$/, '/'));
-  const guard = new AddressGuard({
-    upstream,
-    url,
-    allowHosts: options.allowHosts,
-    isProxied: options.proxy !== undefined,
-    ...(resolve && { resolve }),
-  });
-  const dispatcher = createDispatcher(options, guard);
+  const { now = () => performance.now() } = overrides;
+  const { url, guard, dispatcher } = openLine(options, overrides);
 
   const sent = sendByNetwork(dispatcher, { upstream, userAgent, timeouts: options.timeouts });
   const network = observing(sent, (observed) => telemetry.upstreamAnswered({ upstream, ...observed }));

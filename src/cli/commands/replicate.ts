@@ -25,13 +25,15 @@ export function addReplicate(program: Command, end: End): void {
     .action(async ({ rule, peer, now, dryRun, ...options }: ReplicateOptions) => {
       const client = await connect(options);
       const request = { rule, now, dryRun, ...(peer !== undefined && { peer }) };
+      const work = async (signal: AbortSignal) => {
+        using progress = await startProgress('replicate');
+        const tell = (step: ReplicateProgress) =>
+          progress.update(step.referencesDone, step.references, progressText(step));
+        return await client.replication.replicate(request, { signal, onProgress: tell });
+      };
       end(
         await interruptible('what was begun goes on in the background', async (signal) => {
-          using progress = await startProgress('replicate');
-          const tell = (step: ReplicateProgress) =>
-            progress.update(step.referencesDone, step.references, progressText(step));
-          const report = await client.replication.replicate(request, { signal, onProgress: tell });
-          progress[Symbol.dispose]();
+          const report = await work(signal);
           await show(report, options, replicateText);
           return report.failures.length === 0 ? EXIT_CODE.ok : EXIT_CODE.failed;
         }),

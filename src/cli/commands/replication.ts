@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { JobState } from '../../replication/replication-operations.ts';
+import type { DiffProgress, JobState } from '../../replication/replication-operations.ts';
 import { adminCommand, type AdminOptions, connect, type End } from '../admin/admin-command.ts';
 import { EXIT_CODE } from '../exit-code.ts';
 import { interruptible } from '../interruptible.ts';
@@ -61,15 +61,15 @@ function addDiff(group: Command, end: End): void {
     .action(async (peer: string, { rule, ...options }: AdminOptions & { rule?: string }) => {
       const client = await connect(options);
       const query = { peer, ...(rule !== undefined && { rule }) };
+      const work = async (signal: AbortSignal) => {
+        using progress = await startProgress('diff');
+        const tell = ({ repositories, repositoriesDone, tags }: DiffProgress) =>
+          progress.update(repositoriesDone, repositories, formatCount(tags, 'tag'));
+        return await client.replication.diff(query, { signal, onProgress: tell });
+      };
       end(
         await interruptible('nothing was changed', async (signal) => {
-          using progress = await startProgress('diff');
-          const report = await client.replication.diff(query, {
-            signal,
-            onProgress: ({ repositories, repositoriesDone, tags }) =>
-              progress.update(repositoriesDone, repositories, formatCount(tags, 'tag')),
-          });
-          progress[Symbol.dispose]();
+          const report = await work(signal);
           await show(report, options, diffText);
           return report.differenceCount === 0 ? EXIT_CODE.ok : EXIT_CODE.failed;
         }),

@@ -1,14 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Digest } from '../../oci/digest.ts';
-import { attachedTo } from '../../registry/pushing/choose-expired.ts';
-import { extensionsOf, referrersTagOf } from '../copying/attached-tags.ts';
+import { tagsAttachedTo } from '../copying/attached-tags.ts';
 import type { Here } from './here.ts';
 import type { LocalReference } from './references.ts';
 import type { RuleScope } from './rule-scope.ts';
 
 const PAGE = 100;
-/** What cosign hangs on a digest to make a tag of it (`.sig`, `.att`, `.sbom`), and some more. */
-const MAX_TAGS = 20;
 
 /**
  * What goes with references of one repository: referrers by digest, what refers to those in turn and, unless the rule
@@ -44,11 +41,8 @@ interface Subject {
 }
 
 async function tagsOf({ index }: Here, { repository, digest }: Subject): Promise<LocalReference[]> {
-  const stem = referrersTagOf(digest);
-  const rows = await index.listTagRows({ repository, ...extensionsOf(stem), limit: MAX_TAGS });
-  return rows
-    .filter(({ tag }) => attachedTo(tag) === attachedTo(stem))
-    .map((row) => ({ repository, reference: row.tag, digest: row.digest }));
+  const rows = await tagsAttachedTo(index, repository, digest);
+  return rows.map((row) => ({ repository, reference: row.tag, digest: row.digest }));
 }
 
 async function* referrersOf({ index }: Here, { repository, digest }: Subject): AsyncGenerator<Subject, void> {

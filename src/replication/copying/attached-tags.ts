@@ -1,6 +1,6 @@
+import type { MetadataIndex, TagTarget } from '../../metadata/metadata-index.ts';
 import { digestAlgorithm, digestHex, parseDigest, type Digest } from '../../oci/digest.ts';
 import { attachedTo } from '../../registry/pushing/choose-expired.ts';
-import type { CopyIndex } from './copy-task.ts';
 
 /** More than any signing tool makes of one digest. */
 const MAX_TAGS = 20;
@@ -17,7 +17,7 @@ export function isReferrersTag(tag: string): boolean {
 }
 
 /** Names that begin with this one and go on: between these two. */
-export function extensionsOf(stem: string): { readonly after: string; readonly before: string } {
+function extensionsOf(stem: string): { readonly after: string; readonly before: string } {
   // No tag has a tilde (distribution-spec, "Pulling manifests"), and what tags have comes before it.
   return { after: stem, before: `${stem}~` };
 }
@@ -29,11 +29,11 @@ export function subjectOfTag(tag: string): Digest | undefined {
 
 /** Tags here that belong to a manifest by their names, without the referrers tag. */
 export async function tagsAttachedTo(
-  index: Pick<CopyIndex, 'listTagRows'>,
+  index: Pick<MetadataIndex, 'listTagRows'>,
   repository: string,
   subject: Digest,
-): Promise<string[]> {
+): Promise<readonly TagTarget[]> {
   const stem = referrersTagOf(subject);
   const rows = await index.listTagRows({ repository, ...extensionsOf(stem), limit: MAX_TAGS });
-  return rows.flatMap(({ tag }) => (subjectOfTag(tag) === subject ? [tag] : []));
+  return rows.filter(({ tag }) => subjectOfTag(tag) === subject);
 }

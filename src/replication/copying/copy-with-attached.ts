@@ -57,5 +57,5 @@ function takesAny(): boolean {
 async function* attachedTo(task: CopyTask, subject: Digest): AsyncGenerator<Reference, void> {
   const { local, index, repository } = task;
   for await (const { digest } of local.referrers(repository, subject)) yield { kind: 'digest', digest };
-  for (const tag of await tagsAttachedTo(index, repository, subject)) yield { kind: 'tag', tag };
+  for (const { tag } of await tagsAttachedTo(index, repository, subject)) yield { kind: 'tag', tag };
 }
