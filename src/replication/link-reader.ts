@@ -1,4 +1,5 @@
-import type { MetadataIndex, RegistryEvent } from '../metadata/metadata-index.ts';
+import type { RegistryEvent } from '../metadata/event-index.ts';
+import type { MetadataIndex } from '../metadata/metadata-index.ts';
 import type { NewJob } from '../metadata/replication-index.ts';
 import { EventFeed } from '../registry/events/event-feed.ts';
 import type { EventLog } from '../registry/events/event-log.ts';

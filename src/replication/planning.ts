@@ -1,4 +1,4 @@
-import type { RegistryEvent } from '../metadata/metadata-index.ts';
+import type { RegistryEvent } from '../metadata/event-index.ts';
 import type { NewJob } from '../metadata/replication-index.ts';
 import type { Digest } from '../oci/digest.ts';
 import { actsOf } from '../registry/events/acts.ts';

@@ -1,4 +1,4 @@
-import type { RegistryEvent } from '../metadata/metadata-index.ts';
+import type { RegistryEvent } from '../metadata/event-index.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Pace, Peer } from '../upstream/peer.ts';
 import { CheckSchedule } from './comparing/anti-entropy.ts';

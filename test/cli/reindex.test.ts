@@ -1,7 +1,7 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { RegistryEvent } from '../../src/metadata/metadata-index.ts';
+import type { RegistryEvent } from '../../src/metadata/event-index.ts';
 import { ask } from '../faults/support/ask.ts';
 import { digestsOf, pullImage, pullIndex, untilStored } from '../faults/support/built-images.ts';
 import { expectContent, GATEWAY_ERRORS } from '../faults/support/expectations.ts';

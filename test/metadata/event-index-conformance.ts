@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { MetadataIndex, RegistryEvent } from '../../src/metadata/metadata-index.ts';
+import type { RegistryEvent } from '../../src/metadata/event-index.ts';
+import type { MetadataIndex } from '../../src/metadata/metadata-index.ts';
 import type { IndexUnderTest } from './metadata-index-conformance.ts';
 import { digest, manifest, reference } from './support/rows.ts';
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { MetadataIndex, RegistryEvent, Root } from '../../src/metadata/metadata-index.ts';
+import type { RegistryEvent } from '../../src/metadata/event-index.ts';
+import type { MetadataIndex, Root } from '../../src/metadata/metadata-index.ts';
 import type { IndexUnderTest } from './metadata-index-conformance.ts';
 import { IndexModel, type ModelEvent, type ModelRootRow } from './support/index-model.ts';
 import { digest, manifest, reference } from './support/rows.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { RegistryEvent } from '../../src/metadata/metadata-index.ts';
+import type { RegistryEvent } from '../../src/metadata/event-index.ts';
 import { salvage, type Salvage } from '../../src/metadata/sqlite/salvage.ts';
 import { seededBytes } from '../support/bytes.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';

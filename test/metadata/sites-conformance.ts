@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { MetadataIndex, Origin } from '../../src/metadata/metadata-index.ts';
+import type { Origin } from '../../src/metadata/event-index.ts';
+import type { MetadataIndex } from '../../src/metadata/metadata-index.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import type { IndexUnderTest } from './metadata-index-conformance.ts';
 import { digest, manifest } from './support/rows.ts';

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Cause, MetadataIndex, Origin } from '../../src/metadata/metadata-index.ts';
+import type { Cause, Origin } from '../../src/metadata/event-index.ts';
+import type { MetadataIndex } from '../../src/metadata/metadata-index.ts';
 import type { IndexUnderTest } from './metadata-index-conformance.ts';
 import { digest, manifest, reference } from './support/rows.ts';
 

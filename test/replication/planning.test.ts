@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { RegistryEvent } from '../../src/metadata/metadata-index.ts';
+import type { RegistryEvent } from '../../src/metadata/event-index.ts';
 import { scopeOf } from '../../src/replication/comparing/rule-scope.ts';
 import { planJobs } from '../../src/replication/planning.ts';
 import type { ReplicationRule } from '../../src/replication/rule.ts';

@@ -1,5 +1,6 @@
 import type { Digest } from '../../oci/digest.ts';
-import type { BlobDeletion, Cause, ManifestDeletion } from '../metadata-index.ts';
+import type { Cause } from '../event-index.ts';
+import type { BlobDeletion, ManifestDeletion } from '../metadata-index.ts';
 import type { Connection } from './connection.ts';
 import type { Events } from './events.ts';
 import type { Graph, Node } from './graph.ts';

@@ -1,5 +1,5 @@
 import type { Digest } from '../../oci/digest.ts';
-import type { RegistryEvent } from '../metadata-index.ts';
+import type { RegistryEvent } from '../event-index.ts';
 
 /** A row of `event`. */
 export interface EventColumns {

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Cause, RegistryEvent } from '../metadata-index.ts';
+import type { Cause, RegistryEvent } from '../event-index.ts';
 import type { Connection } from './connection.ts';
 import { eventColumns, registryEvent, type EventColumns } from './event-row.ts';
 

@@ -1,7 +1,8 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { ManifestReference } from '../../oci/manifest.ts';
 import { MetadataError } from '../metadata-error.ts';
-import type { Cause, KeptTag, ManifestRecord, ManifestRow, PushResult } from '../metadata-index.ts';
+import type { Cause } from '../event-index.ts';
+import type { KeptTag, ManifestRecord, ManifestRow, PushResult } from '../metadata-index.ts';
 import type { Blobs } from './blobs.ts';
 import type { Connection } from './connection.ts';
 import { NOBODY, type Events } from './events.ts';

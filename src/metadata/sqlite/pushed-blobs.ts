@@ -1,6 +1,6 @@
 import type { Digest } from '../../oci/digest.ts';
 import { MetadataError } from '../metadata-error.ts';
-import type { Cause } from '../metadata-index.ts';
+import type { Cause } from '../event-index.ts';
 import type { Blobs } from './blobs.ts';
 import type { Connection } from './connection.ts';
 import type { Events } from './events.ts';

@@ -1,5 +1,5 @@
 import { parseDigest } from '../../oci/digest.ts';
-import type { RegistryEvent } from '../metadata-index.ts';
+import type { RegistryEvent } from '../event-index.ts';
 import type { DamagedDatabase } from './damaged-database.ts';
 import { registryEvent, type EventColumns } from './event-row.ts';
 

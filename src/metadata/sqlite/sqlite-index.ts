@@ -1,16 +1,15 @@
 import type { Digest } from '../../oci/digest.ts';
 import { MetadataError } from '../metadata-error.ts';
+import type { Cause, RegistryEvent } from '../event-index.ts';
 import type {
   BlobDeletion,
   BlobRow,
-  Cause,
   DoomedContent,
   ManifestDeletion,
   ManifestRecord,
   ManifestRow,
   MetadataIndex,
   PushResult,
-  RegistryEvent,
   RepositorySummary,
   Root,
   TagRow,

@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { HybridTime } from '../../util/hybrid-clock.ts';
 import { baseOf, judgeChange, type TagChange, type Verdict } from '../last-writer.ts';
-import type { Cause } from '../metadata-index.ts';
+import type { Cause } from '../event-index.ts';
 import type { LastChange, TagClocks } from './tag-clocks.ts';
 import type { TagConflicts } from './tag-conflicts.ts';
 

@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/digest.ts';
 import { MetadataError } from '../metadata-error.ts';
-import type { Cause, KeptTag, TagRow } from '../metadata-index.ts';
+import type { Cause } from '../event-index.ts';
+import type { KeptTag, TagRow } from '../metadata-index.ts';
 import type { Connection } from './connection.ts';
 import { NOBODY, type Events } from './events.ts';
 import type { Node } from './graph.ts';

@@ -1,4 +1,4 @@
-import type { RegistryEvent } from '../../metadata/metadata-index.ts';
+import type { RegistryEvent } from '../../metadata/event-index.ts';
 
 /** What a push or a fill writes at once, in one transaction. */
 const KINDS: ReadonlySet<RegistryEvent['kind']> = new Set(['push', 'fill', 'tag']);

@@ -1,4 +1,4 @@
-import type { RegistryEvent } from '../../metadata/metadata-index.ts';
+import type { RegistryEvent } from '../../metadata/event-index.ts';
 import { eventId, type WebhookFormat } from './webhook-message.ts';
 
 /** CloudEvents 1.0, one event a message (HTTP protocol binding 3.2, "Structured Content Mode"). */

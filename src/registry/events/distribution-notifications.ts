@@ -1,4 +1,4 @@
-import type { RegistryEvent } from '../../metadata/metadata-index.ts';
+import type { RegistryEvent } from '../../metadata/event-index.ts';
 import { eventId, type WebhookFormat } from './webhook-message.ts';
 
 /**

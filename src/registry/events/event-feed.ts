@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { RegistryEvent } from '../../metadata/metadata-index.ts';
+import type { RegistryEvent } from '../../metadata/event-index.ts';
 import { describeError, type Telemetry } from '../../telemetry/telemetry.ts';
 import { sleep } from '../../util/sleep.ts';
 import { wholeActs } from './acts.ts';

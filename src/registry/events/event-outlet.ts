@@ -1,4 +1,4 @@
-import type { RegistryEvent } from '../../metadata/metadata-index.ts';
+import type { RegistryEvent } from '../../metadata/event-index.ts';
 import { EventTrimming } from './event-trimming.ts';
 import { Webhook, type WebhookOptions, type WebhookParts, type WebhookStatus } from './webhook.ts';
 

@@ -1,4 +1,4 @@
-import type { RegistryEvent } from '../../metadata/metadata-index.ts';
+import type { RegistryEvent } from '../../metadata/event-index.ts';
 import { describeError, type Telemetry } from '../../telemetry/telemetry.ts';
 import { sleep } from '../../util/sleep.ts';
 import type { EventLog } from './event-log.ts';

@@ -1,4 +1,4 @@
-import type { RegistryEvent } from '../../metadata/metadata-index.ts';
+import type { RegistryEvent } from '../../metadata/event-index.ts';
 
 /** What is sent to a receiver at once. */
 export interface WebhookMessage {

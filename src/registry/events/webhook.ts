@@ -1,4 +1,4 @@
-import type { RegistryEvent } from '../../metadata/metadata-index.ts';
+import type { RegistryEvent } from '../../metadata/event-index.ts';
 import { compileGlobs } from '../../oci/glob.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { WebhookClient } from '../../upstream/webhook-client.ts';

@@ -1,4 +1,4 @@
-import type { Cause } from '../../metadata/metadata-index.ts';
+import type { Cause } from '../../metadata/event-index.ts';
 import type { Repository } from '../../oci/repository.ts';
 import type { Upstreams } from '../upstreams.ts';
 

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Cause, DoomedContent, KeptTag, MetadataIndex } from '../../metadata/metadata-index.ts';
+import type { Cause } from '../../metadata/event-index.ts';
+import type { DoomedContent, KeptTag, MetadataIndex } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseManifest } from '../../oci/manifest.ts';
 import { isIndexType } from '../../oci/media-types.ts';

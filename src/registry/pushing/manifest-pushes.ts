@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ContentError } from '../../content/content-error.ts';
 import type { ContentStore } from '../../content/content-store.ts';
-import type { Cause, KeptTag, MetadataIndex, PushResult } from '../../metadata/metadata-index.ts';
+import type { Cause } from '../../metadata/event-index.ts';
+import type { KeptTag, MetadataIndex, PushResult } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { ManifestReference, ParsedManifest } from '../../oci/manifest.ts';
 import type { Reference } from '../../oci/reference.ts';

@@ -1,5 +1,6 @@
 import type { ContentStore } from '../../content/content-store.ts';
-import type { Cause, MetadataIndex } from '../../metadata/metadata-index.ts';
+import type { Cause } from '../../metadata/event-index.ts';
+import type { MetadataIndex } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/repository.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';

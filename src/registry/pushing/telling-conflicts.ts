@@ -1,4 +1,5 @@
-import type { Cause, MetadataIndex } from '../../metadata/metadata-index.ts';
+import type { Cause } from '../../metadata/event-index.ts';
+import type { MetadataIndex } from '../../metadata/metadata-index.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 
 /** More than the tags that one push may move, and what other repositories add meanwhile. */

@@ -1,6 +1,7 @@
 import { ContentError } from '../../content/content-error.ts';
 import type { ContentStore, Upload, UploadState } from '../../content/content-store.ts';
-import type { BlobRow, Cause, MetadataIndex } from '../../metadata/metadata-index.ts';
+import type { Cause } from '../../metadata/event-index.ts';
+import type { BlobRow, MetadataIndex } from '../../metadata/metadata-index.ts';
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
 import { describeError, type Telemetry } from '../../telemetry/telemetry.ts';
 import type { KeyedLock } from '../../util/keyed-lock.ts';

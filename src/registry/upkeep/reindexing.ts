@@ -1,6 +1,7 @@
 import { ContentError } from '../../content/content-error.ts';
 import type { ContentStore } from '../../content/content-store.ts';
-import type { MetadataIndex, RegistryEvent } from '../../metadata/metadata-index.ts';
+import type { RegistryEvent } from '../../metadata/event-index.ts';
+import type { MetadataIndex } from '../../metadata/metadata-index.ts';
 import type { TagClock } from '../../metadata/replication-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import {

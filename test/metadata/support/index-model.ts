@@ -1,4 +1,4 @@
-import type { RegistryEvent } from '../../../src/metadata/metadata-index.ts';
+import type { RegistryEvent } from '../../../src/metadata/event-index.ts';
 import type { ManifestReference } from '../../../src/oci/manifest.ts';
 
 /** Content by name: what a manifest refers to, nothing for a blob. */

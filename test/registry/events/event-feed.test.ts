@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { RegistryEvent } from '../../../src/metadata/metadata-index.ts';
+import type { RegistryEvent } from '../../../src/metadata/event-index.ts';
 import { EventFeed, type EventFeedOptions } from '../../../src/registry/events/event-feed.ts';
 import { quietTelemetry } from '../../upstream/connect.ts';
 import { type EventStage, openStage } from './support/stage.ts';

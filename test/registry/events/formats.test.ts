@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { RegistryEvent } from '../../../src/metadata/metadata-index.ts';
+import type { RegistryEvent } from '../../../src/metadata/event-index.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { cloudEvents } from '../../../src/registry/events/cloud-events.ts';
 import { distributionNotifications } from '../../../src/registry/events/distribution-notifications.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Origin } from '../../../src/metadata/metadata-index.ts';
+import type { Origin } from '../../../src/metadata/event-index.ts';
 import { digestOf, type Digest } from '../../../src/oci/digest.ts';
 import { OCI_INDEX, OCI_MANIFEST } from '../../../src/oci/media-types.ts';
 import type { PushedManifest } from '../../../src/registry/pushing/manifest-pushes.ts';

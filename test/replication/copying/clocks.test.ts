@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Origin } from '../../../src/metadata/metadata-index.ts';
+import type { Origin } from '../../../src/metadata/event-index.ts';
 import { buildImage } from '../../support/images.ts';
 import { type Origin as Registry, startOrigin } from '../../support/origin.ts';
 import { openStage } from '../support/copy-stage.ts';

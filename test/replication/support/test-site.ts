@@ -1,7 +1,7 @@
 import { readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DiskStore } from '../../../src/content/disk/disk-store.ts';
-import type { Cause, Origin } from '../../../src/metadata/metadata-index.ts';
+import type { Cause, Origin } from '../../../src/metadata/event-index.ts';
 import { SqliteIndex } from '../../../src/metadata/sqlite/sqlite-index.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { parseManifest } from '../../../src/oci/manifest.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { RegistryEvent } from '../../../../src/metadata/metadata-index.ts';
+import type { RegistryEvent } from '../../../../src/metadata/event-index.ts';
 import type { SqliteIndex } from '../../../../src/metadata/sqlite/sqlite-index.ts';
 import { type Digest, digestOf } from '../../../../src/oci/digest.ts';
 import { EventOutlet, type EventOutletOptions } from '../../../../src/registry/events/event-outlet.ts';
