@@ -6,6 +6,7 @@ import type { Root, RootIndex, UpkeepIndex } from '../../metadata/metadata-index
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/repository.ts';
 import { describeError, type Telemetry } from '../../telemetry/telemetry.ts';
+import { giveWay } from '../../util/give-way.ts';
 import { sleep, within } from '../../util/sleep.ts';
 import { chooseVictims } from './choose-victims.ts';
 import type { DiskBudget, RoomMaker } from './disk-budget.ts';
@@ -40,6 +41,8 @@ const BATCH = { urgent: 8, leisurely: 1 } as const;
 /** While nobody waits for room, eviction rests for so many times as long as it works. */
 const REST_SHARE = 3;
 const MIN_REST_MS = 5;
+/** While clients have much to ask for, it rests so long besides: some thirty images go in a second then. */
+const WAY_MS = 20;
 const SET_ASIDE_PAGE = 100;
 /** Broken-off downloads of which nobody has asked for the rest for so long go before images do. */
 const PARKED_MS = 3_600_000;
@@ -167,6 +170,7 @@ export class Eviction implements RoomMaker, AsyncDisposable {
       const wish: StepWish = { missingBytes, registry, pace: 'leisurely', ...(onRemoved && { onRemoved }) };
       if (!(await this.#turn(() => this.#step(wish)))) return;
       await sleep(Math.max(MIN_REST_MS, (performance.now() - startedAt) * REST_SHARE), signal);
+      await giveWay(WAY_MS);
     }
   }
 
