@@ -17,11 +17,12 @@ export interface BlobStreamOptions {
   readonly release: ReleaseSlot;
   readonly signal: AbortSignal | undefined;
   readonly onBytes: (count: number) => void;
+  readonly recycle: (bytes: Uint8Array) => void;
 }
 
 /** A blob's body as a {@link BlobStream}: it ends after the promised bytes or throws, and gives back its slot. */
 export function blobStream(response: UpstreamResponse, extent: BlobExtent, options: BlobStreamOptions): BlobStream {
-  const { release, signal } = options;
+  const { release, signal, recycle } = options;
   const end = () => {
     signal?.removeEventListener('abort', end);
     response.drop();
@@ -34,6 +35,7 @@ export function blobStream(response: UpstreamResponse, extent: BlobExtent, optio
     totalBytes: extent.totalBytes,
     isPartial: extent.isPartial,
     body: exactly(response, extent.bodyBytes, { ...options, release: end }),
+    recycle,
     [Symbol.asyncDispose]: async () => end(),
   };
 }

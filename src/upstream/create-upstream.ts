@@ -59,7 +59,7 @@ export function createUpstream(
 ): Upstream {
   const { credentials, name: upstream, rateReserve, retries, userAgent } = options;
   const { now = () => performance.now() } = overrides;
-  const { url, guard, dispatcher } = openLine(options, overrides);
+  const { url, guard, dispatcher, memory } = openLine(options, overrides);
 
   const sent = sendByNetwork(dispatcher, { upstream, userAgent, timeouts: options.timeouts });
   const network = observing(sent, (observed) => telemetry.upstreamAnswered({ upstream, ...observed }));
@@ -86,6 +86,7 @@ export function createUpstream(
       manifestLimitBytes: options.manifestLimitBytes,
       telemetry,
       now,
+      recycle: (bytes) => memory.release(bytes),
       close: () => dispatcher.destroy(),
     },
   );

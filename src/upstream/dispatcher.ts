@@ -2,6 +2,7 @@ import { createSecureContext, getCACertificates, type SecureContext } from 'node
 import { Agent, buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici';
 import type { Secret } from '../util/secret.ts';
 import type { AddressGuard } from './address-guard.ts';
+import type { ReceiveMemory } from './receive-memory.ts';
 
 export interface DispatcherOptions {
   /** URL of an HTTP(S) proxy, with user and password in it if it wants any. */
@@ -24,8 +25,11 @@ export interface UpstreamTimeouts {
 const MAX_HEADER_BYTES = 64 * 1024;
 const KEEP_ALIVE_MS = 15_000;
 
-/** The connections of one upstream: HTTP/1.1, as many as are asked for at the same time. */
-export function createDispatcher(options: DispatcherOptions, guard: AddressGuard): Dispatcher {
+/**
+ * The connections of one upstream: HTTP/1.1, as many as are asked for at the same time.
+ * @param memory what they receive into; those through a proxy have their own
+ */
+export function createDispatcher(options: DispatcherOptions, guard: AddressGuard, memory: ReceiveMemory): Dispatcher {
   const { connectMs, headersMs, stallMs } = options.timeouts;
   const limits = {
     headersTimeout: headersMs,
@@ -35,7 +39,11 @@ export function createDispatcher(options: DispatcherOptions, guard: AddressGuard
     allowH2: false,
   };
   const tls = options.ca === undefined ? {} : { secureContext: trusting(options.ca) };
-  if (!options.proxy) return new Agent({ ...limits, connect: guardedConnector(guard, { ...tls, timeout: connectMs }) });
+  if (!options.proxy)
+    return new Agent({
+      ...limits,
+      connect: guardedConnector(guard, { ...tls, timeout: connectMs, onread: memory.onread }),
+    });
   return new ProxyAgent({
     ...limits,
     uri: options.proxy.reveal(),

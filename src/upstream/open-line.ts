@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { AddressGuard, type ResolveHost } from './address-guard.ts';
 import { createDispatcher, type DispatcherOptions } from './dispatcher.ts';
+import { ReceiveMemory } from './receive-memory.ts';
 
 /** Where a registry is, and how it may be reached. */
 interface LineOptions extends DispatcherOptions {
@@ -16,6 +17,8 @@ interface Line {
   readonly guard: AddressGuard;
   /** Whoever opened the line has to destroy it. */
   readonly dispatcher: Dispatcher;
+  /** Bodies are in it. */
+  readonly memory: ReceiveMemory;
 }
 
 /** Connects to nothing yet. */
@@ -24,5 +27,6 @@ export function openLine(options: LineOptions, { resolve }: { readonly resolve?:
   const url = new URL(options.url.href.replace(/\/*$/, '/'));
   const isProxied = proxy !== undefined;
   const guard = new AddressGuard({ upstream, url, allowHosts, isProxied, ...(resolve && { resolve }) });
-  return { url, guard, dispatcher: createDispatcher(options, guard) };
+  const memory = new ReceiveMemory();
+  return { url, guard, dispatcher: createDispatcher(options, guard, memory), memory };
 }

@@ -31,6 +31,8 @@ export interface RegistryClientOptions {
   readonly telemetry: Telemetry;
   /** Milliseconds of a clock that only goes forward. */
   readonly now: () => number;
+  /** Takes back the memory of a body's bytes. */
+  readonly recycle: (bytes: Uint8Array) => void;
   /** Closes the connections. */
   readonly close: () => Promise<void>;
 }
@@ -88,7 +90,8 @@ export class RegistryClient implements Upstream {
     try {
       const { response, extent } = await openBlob(this.#api, { repository: path, digest }, { ...options, range });
       const onBytes = (count: number) => this.#options.telemetry.upstreamReceived(this.name, count);
-      return blobStream(response, extent, { upstream: this.name, release, signal, onBytes });
+      const { recycle } = this.#options;
+      return blobStream(response, extent, { upstream: this.name, release, signal, onBytes, recycle });
     } catch (error) {
       release();
       throw error;

@@ -32,6 +32,8 @@ export interface BlobStream extends AsyncDisposable {
   readonly isPartial: boolean;
   /** Ends after the promised bytes; throws an UpstreamError when the connection breaks, stalls or ends early. */
   readonly body: AsyncIterable<Uint8Array>;
+  /** A chunk of the body is not needed any more, and something else may be written in its place. Nobody has to call this. */
+  recycle(chunk: Uint8Array): void;
 }
 
 /** First byte and the byte after the last one that are wanted; no end: up to the end of the blob. */

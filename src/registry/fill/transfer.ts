@@ -178,6 +178,8 @@ export class Transfer {
     claim.answeredAtMs = performance.now();
     const writer = new WriteBehind(startBytes, async (chunks, positionBytes) => {
       const newBytes = await writeMissing(ingest, chunks, positionBytes);
+      // What is streamed through is held for its readers.
+      if (!ingest.isPassing) for (const chunk of chunks) stream.recycle(chunk);
       // An upstream that ignores Range and keeps breaking brings the same bytes again: that is no progress.
       if (newBytes > 0) this.#failedAttempts = 0;
       this.#options.onWritten();

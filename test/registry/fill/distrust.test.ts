@@ -27,6 +27,7 @@ test.each([
     body: (async function* () {
       yield bytes;
     })(),
+    recycle: () => undefined,
     [Symbol.asyncDispose]: async () => undefined,
   });
   const upstream = { getBlob, distrust: (path: string) => distrusted.push(path) };
