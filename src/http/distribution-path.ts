@@ -147,7 +147,7 @@ function parseUpload(address: PathAddress, id: string | undefined, query: URLSea
 
 function withPage(query: URLSearchParams, make: (page: PageQuery) => DistributionRequest): DistributionRequest {
   const n = query.get('n');
-  if (n !== null && !/^\d{1,9}$/.test(n)) return problem(400, 'UNSUPPORTED', `n=${n} is not a number of entries`);
+  if (n !== null && !/^\d+$/.test(n)) return problem(400, 'UNSUPPORTED', `n=${n} is not a number of entries`);
   const limit = n === null ? undefined : Math.min(Number(n), MAX_PAGE);
   return make({ limit, after: query.get('last') ?? undefined });
 }

@@ -128,7 +128,13 @@ function descriptor(role: ManifestReference['role'], value: unknown, where: stri
     throw new ManifestInvalidError(`${where}.size is not a size in bytes`);
   }
   const platform = platformOf(value['platform']);
-  return { role, digest, sizeBytes, mediaType: textOf(value['mediaType']) ?? '', ...(platform && { platform }) };
+  const mediaType = textOf(value['mediaType']) ?? '';
+  return { role: roleAs(role, mediaType), digest, sizeBytes, mediaType, ...(platform && { platform }) };
+}
+
+/** What an index lists and that is no manifest is a blob: BuildKit keeps its cache so, if it is not told otherwise. */
+function roleAs(role: ManifestReference['role'], mediaType: string): ManifestReference['role'] {
+  return role === 'manifest' && mediaType !== '' && !isManifestType(mediaType) ? 'layer' : role;
 }
 
 function platformOf(value: unknown): Platform | undefined {

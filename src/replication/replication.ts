@@ -106,9 +106,13 @@ export class Replication implements AsyncDisposable {
       const tries = await index.listJobRecords({ ...link.name, limit: RECENT_TRIES });
       const done = tries.find(({ outcome }) => !IN_VAIN.has(outcome));
       link.tally.restore(done && done.startedAtMs + done.durationMs);
+      // What was held or refused was judged by the rule of then: the rule of now may allow it, or not be about it at all.
+      await index.retryJobs({ ...link.name, states: ['held'] });
       if (!reader) continue;
       const address = this.#addressOf(link);
-      await reader.prepare({ isNew: !this.#known.has(link, address) });
+      const isNew = !this.#known.has(link, address);
+      if (isNew) await index.retryJobs({ ...link.name, states: ['parked'] });
+      await reader.prepare({ isNew });
       following.push({ link, address });
     }
     await this.#known.save(following);

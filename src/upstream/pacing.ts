@@ -1,7 +1,6 @@
 import { throwIfGivenUp } from './caller-signal.ts';
 import { type BodyStream, type Exchange, isStream, type UpstreamRequest } from './exchange.ts';
 import { commonHeaders } from './network.ts';
-import { piecesOf } from './pieces.ts';
 
 export interface PacingOptions {
   readonly upstream: string;
@@ -10,8 +9,13 @@ export interface PacingOptions {
   readonly onBytes: (bytes: number) => void;
 }
 
-/** What is sent in one go; more of a body is cut into pieces, so that a low rate is an even one. */
+/** What is sent in one go at most; more of a body is cut into pieces, so that a low rate is an even one. */
 const PIECE_BYTES = 64 * 1024;
+/** A body begins with these. */
+const SMALLEST_PIECE_BYTES = 1024;
+/** Registries, and what stands in front of them, give up on a body that rests for a minute: where pieces wait, they get smaller. */
+const LONG_WAIT_MS = 1000;
+const SHORT_WAIT_MS = 200;
 /** Content-Length goes with these, also where there is no body (RFC 9110 8.6). */
 const TELL_LENGTH: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
@@ -50,13 +54,23 @@ async function* pacedPieces(
   charge: (bytes: number) => Promise<void>,
 ): AsyncGenerator<Uint8Array> {
   const chunks = isStream(body) ? body.open(signal) : [typeof body === 'string' ? Buffer.from(body) : body];
+  let pieceBytes = SMALLEST_PIECE_BYTES;
   for await (const chunk of chunks) {
-    for (const piece of piecesOf(chunk, PIECE_BYTES)) {
+    for (let start = 0; start < chunk.length; ) {
+      const piece = chunk.subarray(start, start + pieceBytes);
+      const startedAt = performance.now();
       await charge(piece.length);
       if (signal.aborted) return;
+      pieceBytes = nextSize(pieceBytes, performance.now() - startedAt);
       yield piece;
+      start += piece.length;
     }
   }
+}
+
+function nextSize(bytes: number, waitedMs: number): number {
+  if (waitedMs > LONG_WAIT_MS) return Math.max(SMALLEST_PIECE_BYTES, bytes / 2);
+  return waitedMs < SHORT_WAIT_MS ? Math.min(PIECE_BYTES, bytes * 2) : bytes;
 }
 
 /** Of the request line and the headers (RFC 9112 2.1). */

@@ -97,6 +97,21 @@ describe('end-7a, what can be pushed', () => {
     await expectManifest(client, bare, MANIFEST, 'bare');
   });
 
+  test('is an index of blobs, as BuildKit keeps its cache', async () => {
+    const client = stage.client();
+    const { config, layers } = await imageManifest(client);
+    const cache = indexOf([...layers, { ...config, mediaType: 'application/vnd.buildkit.cacheconfig.v0' }]);
+    await pushManifest(client, 'cache', cache);
+    await expectManifest(client, cache, INDEX, 'cache');
+    const missing = {
+      ...config,
+      mediaType: 'application/vnd.buildkit.cacheconfig.v0',
+      digest: sha256(Buffer.from('?')),
+    };
+    const answer = await putManifest(client, 'cache', Buffer.from(JSON.stringify(indexOf([missing]))), INDEX);
+    expectError(answer, 404, 'MANIFEST_BLOB_UNKNOWN');
+  });
+
   test('is an artifact, and a manifest with fields that nobody knows and with data in its descriptors', async () => {
     const client = stage.client();
     const artifact = await artifactManifest(client, { artifactType: SIGNATURE });

@@ -39,6 +39,15 @@ describe('parseManifest reads', () => {
     expect(manifest.references).toMatchObject([{ role: 'manifest', mediaType: OCI.manifest }]);
   });
 
+  test('an index that lists blobs, as BuildKit keeps its cache: they are layers', () => {
+    const cache = descriptor(3, 'application/vnd.buildkit.cacheconfig.v0');
+    const { references } = parse({
+      mediaType: OCI.index,
+      manifests: [descriptor(1), descriptor(2, OCI.manifest), cache],
+    });
+    expect(references.map(({ role }) => role)).toEqual(['layer', 'manifest', 'layer']);
+  });
+
   test("Docker's schema 2 and its lists", () => {
     const own = { ...image, mediaType: DOCKER.manifest };
     expect(parse(own, DOCKER.manifest)).toMatchObject({ mediaType: DOCKER.manifest, isIndex: false });

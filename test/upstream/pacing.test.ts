@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
@@ -54,6 +55,17 @@ describe('all that is sent to a peer', () => {
     await peer.pushBlob('team/app', new TestBlob(seededBytes(MIB, 1)));
     await peer.ping({ pace });
     expect(pace.taken).toEqual([relay.sentBytes]);
+  });
+
+  test('never rests for long in the middle of a body, however slow it is let go', async () => {
+    await using registry = await startPushRegistry();
+    await using peer = connectPeer(registry.url);
+    const taken: number[] = [];
+    const pace = { take: async (bytes: number) => void (await sleep(bytes / 60), taken.push(bytes)) };
+    await peer.pushBlob('team/app', new TestBlob(seededBytes(100_000, 1)), { pace });
+    // At 60 bytes a millisecond the largest piece would take more than a second.
+    expect(Math.max(...taken)).toBeLessThanOrEqual(32 * 1024);
+    expect(taken.length).toBeLessThan(25);
   });
 
   test('goes no faster than it is let', async () => {

@@ -149,7 +149,7 @@ export class Uploads implements AsyncDisposable {
 
   async #begin(owner: UploadOwner, algorithm: DigestAlgorithm | undefined): Promise<UploadSession> {
     const { store, budget } = this.#options;
-    this.#requireFew(owner);
+    await this.#requireFew(owner);
     const room = await UploadRoom.begin(budget, registryOf(owner.repository));
     try {
       const upload = await store.startUpload(uploadNote(owner), algorithm);
@@ -170,11 +170,18 @@ export class Uploads implements AsyncDisposable {
     this.#sessions.set(id, new UploadSession(store, { id, owner, sizeBytes, atMs, room }));
   }
 
-  #requireFew({ principal }: UploadOwner): void {
+  /** Of too many the one goes that nobody has come back to for the longest time: clients that are stopped cancel nothing. */
+  async #requireFew({ principal }: UploadOwner): Promise<void> {
     const sessions = [...this.#sessions.values()];
-    const own = sessions.filter(({ owner }) => owner.principal === principal).length;
-    if (sessions.length < MAX_SESSIONS && own < MAX_SESSIONS_OF_ONE) return;
-    const message = `${own} uploads of ${principal} are not finished: finish or cancel some before new ones`;
+    const own = sessions.filter(({ owner }) => owner.principal === principal);
+    if (sessions.length < MAX_SESSIONS && own.length < MAX_SESSIONS_OF_ONE) return;
+    const left = longestLeft(own.length < MAX_SESSIONS_OF_ONE ? sessions : own, Date.now() - UNDER_WAY_MS);
+    if (left) {
+      this.#options.telemetry.log.info({ upload: left.id, ...left.owner }, 'an upload made way for a new one');
+      await this.#discard(left);
+      return;
+    }
+    const message = `${own.length} uploads of ${principal} are not finished: finish or cancel some before new ones`;
     throw new RegistryError('TOO_MANY_UPLOADS', message, { retryAfterMs: TOO_MANY_MS });
   }
 
@@ -283,6 +290,12 @@ export class Uploads implements AsyncDisposable {
   #tellCount(): void {
     this.#options.telemetry.uploadsCounted(this.#sessions.size);
   }
+}
+
+/** The one that was left first, of those that nobody has worked on since then. */
+function longestLeft(sessions: readonly UploadSession[], sinceMs: number): UploadSession | undefined {
+  const left = sessions.filter(({ isBusy, isOver, atMs }) => !isBusy && !isOver && atMs < sinceMs);
+  return left.toSorted((one, other) => one.atMs - other.atMs)[0];
 }
 
 /** Of a disk that is full its client is told so. */

@@ -1,3 +1,4 @@
+import type { TagTombstone } from '../../metadata/replication-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseManifest } from '../../oci/manifest.ts';
 import { isIndexType } from '../../oci/media-types.ts';
@@ -49,11 +50,29 @@ async function deleteTag(task: CopyTask, tag: string): Promise<DeletionOutcome> 
     return await peer.deleteManifest(path, reference, options);
   } catch (error) {
     if (!isUnsupported(error)) throw error;
-    const others = (await tagsThere(task, there))?.filter((other) => other !== tag);
-    if (!others || others.length > 0 || (await isListedThere(task, there))) throw error;
-    // With its last tag the manifest may go: where only that can be deleted it is the way to get rid of the tag.
-    return removeManifest(task, there);
+    const keeper = await keeperOf(task, { tag, there, digest });
+    // Without it the manifest may go: where only that can be deleted it is the way to get rid of the tag.
+    if (keeper === undefined) return removeManifest(task, there);
+    const { status, reason } = error;
+    throw new UpstreamError('REFUSED', peer.name, `it deletes tags only with their manifest, and ${keeper}`, {
+      ...(status !== undefined && { status }),
+      reason,
+      cause: error,
+    });
   }
+}
+
+/** What else at the peer needs the manifest of a tag that is to go, in words. Tags that are due to go as well do not. */
+async function keeperOf(
+  task: CopyTask,
+  { tag, there, digest }: { readonly tag: string; readonly there: Digest; readonly digest: Digest },
+): Promise<string | undefined> {
+  const tags = await tagsThere(task, there);
+  if (!tags) return 'there are too many tags to see whether another one has it';
+  for (const other of tags) {
+    if (other !== tag && !(await isOverdue(task, other, digest))) return `the tag ${other} has the same`;
+  }
+  return (await isListedThere(task, there)) ? 'an index lists it' : undefined;
 }
 
 /** Only what no tag at the peer needs: a plain registry would delete its tags with it, and what an index lists. */
@@ -73,8 +92,23 @@ async function deleteManifest(task: CopyTask, digest: Digest): Promise<DeletionO
 }
 
 /** Was the tag deleted here when it pointed at this? Then it keeps nothing at the peer. */
-async function wasDeleted({ index, repository, rule }: CopyTask, tag: string, digest: Digest): Promise<boolean> {
-  return rule.scope.takesTag(tag) && (await index.findTombstone(repository, tag))?.digest === digest;
+async function wasDeleted(task: CopyTask, tag: string, digest: Digest): Promise<boolean> {
+  return (await deletionOf(task, tag, digest)) !== undefined;
+}
+
+/** The same, and its time of grace is over. */
+async function isOverdue(task: CopyTask, tag: string, digest: Digest): Promise<boolean> {
+  const deletion = await deletionOf(task, tag, digest);
+  return deletion !== undefined && deletion.deletedAtMs + task.rule.scope.rule.graceMs <= Date.now();
+}
+
+async function deletionOf(
+  { index, repository, rule }: CopyTask,
+  tag: string,
+  digest: Digest,
+): Promise<TagTombstone | undefined> {
+  const tombstone = rule.scope.takesTag(tag) ? await index.findTombstone(repository, tag) : undefined;
+  return tombstone?.digest === digest ? tombstone : undefined;
 }
 
 /** Tags at the peer that point at a manifest; undefined if there are too many tags to look at. */
@@ -124,6 +158,6 @@ async function subjectThere({ memory, peer, path, call }: CopyTask, digest: Dige
 }
 
 /** Some registries delete by digest only, and say so in one way or the other. */
-function isUnsupported(error: unknown): boolean {
+function isUnsupported(error: unknown): error is UpstreamError {
   return error instanceof UpstreamError && error.code === 'REFUSED' && [400, 405].includes(error.status ?? 0);
 }

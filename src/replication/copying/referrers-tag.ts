@@ -2,6 +2,7 @@ import { parseDigest, type Digest } from '../../oci/digest.ts';
 import { OCI_INDEX } from '../../oci/media-types.ts';
 import type { LocalManifest } from '../../registry/local-content.ts';
 import { RegistryError } from '../../registry/registry-error.ts';
+import { UpstreamError } from '../../upstream/upstream-error.ts';
 import type { CopyTask } from './copy-task.ts';
 import { inTurn } from './in-turn.ts';
 
@@ -38,7 +39,7 @@ export function removing(digest: Digest): ReferrersChange {
 /**
  * Changes the list of a digest's referrers at a peer that does not keep it by itself: an index under a tag made of the
  * digest. Jobs take turns; other writers may come between, as the spec has no lock. A list that is right already is not
- * written.
+ * written; one that becomes empty goes, where that is possible.
  * @throws UpstreamError, RegistryError for a tag that is something else there
  */
 export async function changeReferrersTag(task: CopyTask, tag: string, change: ReferrersChange): Promise<void> {
@@ -55,12 +56,24 @@ export async function changeReferrersTag(task: CopyTask, tag: string, change: Re
         throw new RegistryError('MANIFEST_INVALID', `${path}:${tag} at ${peer.name} is no list of referrers`);
       const after = change(before);
       if (after.length === before.length) return;
+      if (there && after.length === 0 && (await isRemoved(task, there.digest))) return;
       const list = { ...index?.document, schemaVersion: 2, mediaType: OCI_INDEX, manifests: after };
       const bytes = Buffer.from(JSON.stringify(list));
       await peer.putManifest(path, reference, { bytes, mediaType: OCI_INDEX }, call);
       tally.sent(bytes.length);
     },
   );
+}
+
+/** Deletes a list with its tag, by its digest: some registries delete in no other way. @returns false: it may not be deleted */
+async function isRemoved({ peer, path, call }: CopyTask, digest: Digest): Promise<boolean> {
+  try {
+    await peer.deleteManifest(path, { kind: 'digest', digest }, call);
+    return true;
+  } catch (error) {
+    if (error instanceof UpstreamError && ['REFUSED', 'DENIED'].includes(error.code)) return false;
+    throw error;
+  }
 }
 
 /** Undefined for what is no list of referrers. */

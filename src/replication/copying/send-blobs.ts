@@ -52,8 +52,8 @@ export function describeMissing(what: 'blob' | 'manifest', digest: Digest, reaso
   return reason === undefined ? `${what} ${digest}` : `${what} ${digest} (${reason})`;
 }
 
-/** Without layers that live elsewhere by design. */
-function blobsOf({ parsed }: LocalManifest): Digest[] {
+/** What a manifest has itself, without layers that live elsewhere by design. */
+export function blobsOf({ parsed }: LocalManifest): Digest[] {
   return parsed.references.flatMap(({ role, digest, mediaType }) =>
     role === 'config' || (role === 'layer' && !isForeignLayerType(mediaType)) ? [digest] : [],
   );

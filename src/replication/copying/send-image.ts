@@ -6,7 +6,7 @@ import type { CopyTask } from './copy-task.ts';
 import type { GatheredImage, ImagePart } from './gather-image.ts';
 import { isMirroredThere } from './is-mirrored-there.ts';
 import { putByDigest } from './put-manifest.ts';
-import { describeMissing, sendBlobs } from './send-blobs.ts';
+import { blobsOf, describeMissing, sendBlobs } from './send-blobs.ts';
 
 /** An image on its way. */
 export interface ImageToSend {
@@ -73,13 +73,13 @@ async function findThere(task: CopyTask, { gathered, isThere }: ImageToSend): Pr
   return new Set(found.flat());
 }
 
-/** Images whose blobs the peer may lack. */
+/** Images, and indexes that list blobs, whose blobs the peer may lack. */
 async function incompleteImages(
   task: CopyTask,
   parts: readonly ImagePart[],
   there: ReadonlySet<Digest>,
 ): Promise<readonly LocalManifest[]> {
-  const images = parts.map(({ manifest }) => manifest).filter(({ parsed }) => !parsed.isIndex);
+  const images = parts.map(({ manifest }) => manifest).filter((manifest) => blobsOf(manifest).length > 0);
   const absent = images.filter(({ digest }) => !there.has(digest));
   return absent.length < images.length && (await isMirroredThere(task)) ? images : absent;
 }

@@ -1,3 +1,5 @@
+import { readdir, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { WantedBlobs } from '../../../src/registry/pushing/wanted-blobs.ts';
@@ -95,4 +97,26 @@ test('a blob that is pushed or mounted again counts as used', async () => {
     isStored: true,
     belongs: true,
   });
+});
+
+test('what a clock that was set back has left in the future is not young', async () => {
+  await using pushes = await openPushes();
+  const { store, path } = pushes.stock;
+  const digest = stockDigest('broken off');
+  {
+    await using ingest = await store.ingest(digest);
+    ingest.describe(1000, 'docker.io/library/app');
+    await ingest.write([Buffer.alloc(500)], 0);
+  }
+  const garbage = garbageOf(pushes);
+  const collect = () => garbage.collect({ isDryRun: false, graceMs: HOUR });
+  const setTimes = async (ms: number) => {
+    const folder = join(path, 'ingest');
+    for (const name of await readdir(folder)) await utimes(join(folder, name), ms / 1000, ms / 1000);
+  };
+  // Clocks of disks in a network differ a little.
+  await setTimes(Date.now() + 60_000);
+  expect(await collect()).toMatchObject({ interruptedIngests: 0 });
+  await setTimes(Date.now() + 24 * HOUR);
+  expect(await collect()).toMatchObject({ interruptedIngests: 1 });
 });

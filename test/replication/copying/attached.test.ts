@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { digestHex, digestOf, type Digest } from '../../../src/oci/digest.ts';
-import { OCI_INDEX } from '../../../src/oci/media-types.ts';
+import { OCI_INDEX, OCI_MANIFEST } from '../../../src/oci/media-types.ts';
 import { buildImage, buildIndex } from '../../support/images.ts';
 import { APP, openStage } from '../support/copy-stage.ts';
 import { Draft } from '../support/draft.ts';
@@ -54,10 +54,15 @@ describe('what is attached to an image', () => {
     const { image, referrer, second } = await pushSigned(site);
     const peer = new StrictPeer();
     const list = attachedTag(image.digest, '');
-    const others = { mediaType: 'x/y', digest: digestOf(Buffer.from('others')), size: 6, annotations: { by: 'bob' } };
+    const others = {
+      mediaType: OCI_MANIFEST,
+      digest: digestOf(Buffer.from('others')),
+      size: 6,
+      annotations: { by: 'bob' },
+    };
     const theirs = { annotations: { by: 'carol' }, schemaVersion: 2, mediaType: OCI_INDEX, x: [1] };
     const bytes = Buffer.from(JSON.stringify({ ...theirs, manifests: [others] }));
-    peer.at(APP).manifests.set(others.digest, { bytes: Buffer.from('others'), mediaType: 'x/y' });
+    peer.at(APP).manifests.set(others.digest, { bytes: Buffer.from('others'), mediaType: OCI_MANIFEST });
     await peer.putManifest(APP, { kind: 'tag', tag: list }, { bytes, mediaType: OCI_INDEX });
     const stage = openStage(site, peer);
     await stage.run('v1');

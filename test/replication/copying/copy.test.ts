@@ -33,6 +33,20 @@ describe('copying a tag', () => {
     expect(peer.origins.get(`${APP} v1`)).toEqual({ site: 'here', sequence: state?.sequence, clock: state?.clock });
   });
 
+  test('brings the blobs that an index lists, as BuildKit keeps its cache', async () => {
+    await using site = await openSite();
+    const draft = new Draft();
+    const digest = draft.addBlob(seededBytes(3000, 1)) as Digest;
+    const { index: mediaType, layer } = IMAGE_MEDIA_TYPES.oci;
+    const listed = { mediaType: layer, digest, size: 3000 };
+    draft.addManifest(APP, 'cache', { schemaVersion: 2, mediaType, manifests: [listed] }, mediaType);
+    await site.push(APP, draft);
+    const peer = new StrictPeer();
+    const rule = ruleWith({ platforms: ['linux/amd64'] });
+    expect(await openStage(site, peer).run('cache', { rule })).toMatchObject({ outcome: 'copied', sentBlobs: 1 });
+    expect(peer.at(APP).tags.has('cache')).toBe(true);
+  });
+
   test('sends nothing when the peer has it', async () => {
     await using site = await openSite();
     const draft = new Draft();

@@ -143,12 +143,24 @@ describe('the deletion of a tag', () => {
   test('goes by the digest where only that can be deleted, if it is the only tag', async () => {
     await using scene = await openScene({ deletesTags: false }, ['v1', 'v2']);
     const { site, peer, stage, digest } = scene;
-    for (const tag of ['v1', 'v2']) await site.index.deleteTag(APP, tag, CI);
-    const refused = { code: 'REFUSED', status: 405 };
+    await site.index.deleteTag(APP, 'v1', CI);
+    const message = 'us-east: it deletes tags only with their manifest, and the tag v2 has the same';
+    const refused = { code: 'REFUSED', status: 405, message };
     await expect(stage.run('v1', { deleted: digest })).rejects.toMatchObject(refused);
     peer.at(APP).tags.delete('v2');
     expect(await stage.run('v1', { deleted: digest })).toMatchObject({ outcome: 'deleted' });
     expect(peer.at(APP).manifests.size).toBe(0);
+  });
+
+  test('goes by the digest where only that can be deleted, with another tag when that is due to go too', async () => {
+    await using scene = await openScene({ deletesTags: false }, ['v1', 'v2']);
+    const { site, peer, stage, digest } = scene;
+    for (const tag of ['v1', 'v2']) await site.index.deleteTag(APP, tag, CI);
+    const early = ruleWith({ deletes: true, graceMs: 60_000 });
+    await expect(stage.run('v1', { deleted: digest, rule: early })).rejects.toMatchObject({ code: 'REFUSED' });
+    expect(await stage.run('v1', { deleted: digest })).toMatchObject({ outcome: 'deleted' });
+    expect(peer.at(APP).tags.size + peer.at(APP).manifests.size).toBe(0);
+    expect(await stage.run('v2', { deleted: digest })).toMatchObject({ outcome: 'absent' });
   });
 });
 
@@ -233,6 +245,30 @@ describe('the deletion of a manifest', () => {
     await site.index.deleteManifest(APP, gone, CI);
     expect(await stage.run(gone, { deleted: gone })).toMatchObject({ outcome: 'deleted' });
     expect(peer.json(APP, list)).toMatchObject({ manifests: [{ digest: other?.digest }] });
+    expect(peer.at(APP).tags.get('v1')).toBe(digest);
+  });
+
+  test.each([
+    ['is deleted', false],
+    ['stays where it may not be deleted', true],
+  ])('takes the last referrer from that list, which %s', async (_, stays) => {
+    await using scene = await openScene({});
+    const { site, peer, stage, digest } = scene;
+    const draft = new Draft();
+    const { digest: gone } = draft.addArtifact({
+      name: 'one',
+      subject: { digest, mediaType: '', bytes: Buffer.alloc(0) },
+    });
+    await site.push(APP, draft);
+    await stage.run('v1');
+    const list = `sha256-${digestHex(digest)}`;
+    const listDigest = peer.at(APP).tags.get(list);
+    await site.index.deleteManifest(APP, gone, CI);
+    peer.before = (question) => {
+      if (stays && question === `delete ${APP} ${listDigest}`) peer.refuse(405, 'UNSUPPORTED');
+    };
+    expect(await stage.run(gone, { deleted: gone })).toMatchObject({ outcome: 'deleted' });
+    expect(peer.json(APP, list)).toEqual(stays ? expect.objectContaining({ manifests: [] }) : undefined);
     expect(peer.at(APP).tags.get('v1')).toBe(digest);
   });
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { manifest } from '../metadata/support/rows.ts';
-import { linkOf, openStage, untilDone } from './support/stage.ts';
+import { linkOf, openStage, type Stage, untilDone } from './support/stage.ts';
 
 const CAUSE = { actor: 'alice' };
 
@@ -68,6 +68,47 @@ describe('after a restart', () => {
     expect(stage.copying.begun.filter((name) => name === 'v1')).toHaveLength(2);
   });
 
+  test.each([
+    ['the rule has no deletions any more', { deletes: false }],
+    ['the rule allows as many', { deletes: true, maxDelete: 1 }],
+  ])('deletions that were held go on when %s', async (_, changes) => {
+    await using stage = await openStage({ rules: [{ deletes: true }] });
+    await holdDeletions(stage);
+    await stage.restart({ rules: [changes] });
+    await untilDone(stage);
+    expect(await stage.index.listJobs({ limit: 1 })).toEqual([]);
+  });
+
+  test('deletions that are too many still are held again', async () => {
+    await using stage = await openStage({ rules: [{ deletes: true }] });
+    await holdDeletions(stage);
+    const before = stage.copying.done.length;
+    await stage.restart();
+    await expect.poll(async () => (await linkOf(stage)).jobs).toMatchObject({ held: 5, pending: 0, running: 0 });
+    expect(stage.copying.done).toHaveLength(before);
+  });
+
+  test('what was refused is done with when the rule is not about it any more', async () => {
+    await using stage = await openStage();
+    await untilDone(stage);
+    await stage.stop();
+    const nowMs = Date.now();
+    const job = { rule: 'all', peer: 'us-east', repository: 'local/app', reference: 'v1', sequence: 1, priority: 0 };
+    await stage.index.enqueueJobs([{ ...job, sinceMs: nowMs, dueAtMs: nowMs }]);
+    await stage.index.leaseJobs({ peer: 'us-east', except: [], nowMs, untilMs: nowMs + 60_000, limit: 1 });
+    const [leased] = await stage.index.listJobs({ limit: 1 });
+    await stage.index.returnJob(
+      leased?.id ?? 0,
+      { state: 'parked', dueAtMs: nowMs, attempts: 5, reason: 'denied' },
+      undefined,
+    );
+    await stage.start();
+    expect((await linkOf(stage)).jobs.parked).toBe(1);
+    await stage.restart({ rules: [{ repositories: ['local/other'] }] });
+    await untilDone(stage);
+    expect(await stage.index.listJobs({ limit: 1 })).toEqual([]);
+  });
+
   test('it is known when something was last done', async () => {
     await using stage = await openStage();
     await stage.push('v1');
@@ -77,6 +118,18 @@ describe('after a restart', () => {
     expect(Math.abs((await linkOf(stage)).lastDoneAtMs! - lastDoneAtMs!)).toBeLessThan(1000);
   });
 });
+
+/** Five deletions wait for an operator. */
+async function holdDeletions(stage: Stage): Promise<void> {
+  const tags = ['v1', 'v2', 'v3', 'v4', 'v5'];
+  for (const tag of tags) await stage.push(tag);
+  await untilDone(stage);
+  await stage.replication.operations.pause({});
+  for (const tag of tags) await stage.untag(tag);
+  await expect.poll(async () => (await linkOf(stage)).jobs.pending).toBe(5);
+  await stage.replication.operations.resume({});
+  await expect.poll(async () => (await linkOf(stage)).jobs.held).toBe(5);
+}
 
 describe('nothing is lost', () => {
   test('at whatever moment it is stopped', { timeout: 60_000 }, async () => {

@@ -300,6 +300,21 @@ test('nobody has more than a thousand uploads, and others have theirs', async ()
   await uploads.start(OWNER);
 }, 60_000);
 
+test('of too many uploads that nobody has come back to for an hour the longest left one makes way', async () => {
+  await using opened = await openPushes();
+  const { uploads } = opened.pushes;
+  const ids: string[] = [];
+  for (let count = 0; count < 1000; count += 1) ids.push((await uploads.start(OWNER)).id);
+  const [known = '', left = ''] = ids;
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_700_000 });
+  await uploads.append(known, OWNER, incoming([bytes]));
+  const { id } = await uploads.start(OWNER);
+  expect(uploads.status(id, OWNER).sizeBytes).toBe(0);
+  expect(uploads.status(known, OWNER).sizeBytes).toBe(bytes.length);
+  expect(() => uploads.status(left, OWNER)).toThrow(expect.objectContaining({ code: 'UPLOAD_UNKNOWN' }));
+  expect(await opened.stock.store.listUploads()).toHaveLength(1000);
+}, 60_000);
+
 describe('space', () => {
   test('is promised before it is used, and given back with the upload', async () => {
     await using opened = await openPushes({ limits: { quotaBytes: 16 * MIB } });
