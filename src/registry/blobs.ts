@@ -21,7 +21,6 @@ import type { HostedRules } from './pushing/hosted-rules.ts';
 import type { WantedBlobs } from './pushing/wanted-blobs.ts';
 import { RegistryError, toRegistryError } from './registry-error.ts';
 import type { DiskBudget } from './space/disk-budget.ts';
-import { Reservation } from './space/reservation.ts';
 import { ageOf, type StoredBlobs } from './stored-blobs.ts';
 import type { LostContent } from './upkeep/lost-content.ts';
 import type { Upstreams } from './upstreams.ts';
@@ -135,9 +134,8 @@ export class Blobs {
   async #requireRoom(repository: Repository, digest: Digest, sizeBytes: number | undefined): Promise<void> {
     const { budget, fills } = this.#options;
     if (sizeBytes === undefined || fills.find(digest)) return;
-    const granted = await budget.reserve(repository.registry, sizeBytes);
-    if (!(granted instanceof Reservation)) throw new CodedError('NO_ROOM', `there is no room for ${digest}`);
-    granted.release();
+    const refusal = await budget.prepare(repository.registry, sizeBytes, digest);
+    if (refusal !== undefined) throw new CodedError('NO_ROOM', `there is no room for ${digest}`);
   }
 
   async #openStored(repository: Repository, digest: Digest): Promise<OpenBlob | undefined> {

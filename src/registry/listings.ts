@@ -71,8 +71,7 @@ export class Listings {
       });
       return { ...listing, entries: [...new Set([...listing.entries, ...(staysWithout ? known : [])])].sort() };
     } catch (error) {
-      const isGone = error instanceof UpstreamError && error.code === 'NOT_FOUND';
-      if (known.length === 0 || (isGone && !staysWithout)) throw toRegistryError(error, 'NAME_UNKNOWN');
+      if (known.length === 0 || (isNotFound(error) && !staysWithout)) throw toRegistryError(error, 'NAME_UNKNOWN');
       telemetry.staleServed({ repository: repository.name, reference: 'tags', error });
       return { entries: known, outcome: 'stale', ageMs: 0 };
     }
@@ -157,7 +156,7 @@ export class Listings {
     try {
       body = await upstream.listReferrers(repository.path, subject, options);
     } catch (error) {
-      if (!(error instanceof UpstreamError) || error.code !== 'NOT_FOUND') throw error;
+      if (!isNotFound(error)) throw error;
     }
     body ??= await this.#referrersTag(repository, subject);
     return body ? descriptorsOf(body) : [];
@@ -188,7 +187,10 @@ export class Listings {
     }
   }
 
-  /** A list from the index while it is fresh, else from `fetch`; the old one when that fails or takes long. */
+  /**
+   * A list from the index while it is fresh, else from `fetch`; the old one when that fails or takes long, but not when the
+   * upstream no longer has what it is about and the rules say that it goes here too.
+   */
   async #cached<Entry>(
     repository: Repository,
     { key, about }: { key: string; about?: Digest },
@@ -196,7 +198,7 @@ export class Listings {
   ): Promise<Listing<Entry>> {
     const { index, upstreams, telemetry } = this.#options;
     const { isOffline, rules } = upstreams.get(repository.registry);
-    const { freshness } = rules.tags(repository);
+    const { freshness, onUpstreamDelete } = rules.tags(repository);
     const row = (await index.findListing(repository.name, key)) ?? this.#strangers.get(`${repository.name} ${key}`);
     const ageMs = row ? Date.now() - row.validatedAtMs : 0;
     const age = row ? judgeAge(ageMs, freshness) : undefined;
@@ -217,10 +219,15 @@ export class Listings {
       const entries = await this.#patience.wait(repository.registry, fetching);
       return entries ? { entries, outcome: 'miss', ageMs: 0 } : { entries: cached, outcome: 'updating', ageMs };
     } catch (error) {
+      if (isNotFound(error) && onUpstreamDelete === 'drop') throw error;
       telemetry.staleServed({ repository: repository.name, reference: key, error });
       return { entries: cached, outcome: 'stale', ageMs };
     }
   }
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof UpstreamError && error.code === 'NOT_FOUND';
 }
 
 function descriptorsOf(body: Uint8Array): ReferrerDescriptor[] {

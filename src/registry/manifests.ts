@@ -33,7 +33,8 @@ export interface ManifestsOptions {
 interface ValidationOptions {
   readonly depth: ManifestDepth;
   readonly purpose: Purpose;
-  readonly limitMs: number;
+  /** For the question where the tag points; undefined: as long as the upstream may take for anything. */
+  readonly limitMs: number | undefined;
 }
 
 /** An upstream that hangs is asked anew after this, so that it is noticed soon when it works again. */
@@ -94,6 +95,7 @@ export class Manifests {
       const answer = row
         ? await this.#validateOrDrop(repository, tag, row, { depth: 'whole', purpose, limitMs: REFRESH_MS })
         : await this.#options.shelf.fetch(repository, { kind: 'tag', tag }, purpose);
+      this.#notFound.forget(repository.name, tag);
       return { before: row?.digest, now: answer.digest };
     } catch (error) {
       if (!isNotFound(error)) throw this.#translated(error, repository, { kind: 'tag', tag });
@@ -168,22 +170,30 @@ export class Manifests {
     age: 'refreshing' | 'stale' | 'expired',
     depth: ManifestDepth,
   ): Promise<ManifestAnswer> {
+    const { shelf, telemetry } = this.#options;
+    const isKept = this.#rulesOf(repository).onUpstreamDelete === 'keep';
+    const cached = (outcome: Outcome) => shelf.answer(row, outcome, row.validatedAtMs, depth);
+    // That the upstream has it no more it said a moment ago.
+    const kept = isKept && this.#notFound.has(repository.name, tag) ? await cached('stale') : undefined;
+    if (kept) return kept;
     // What may not be served without an answer is as good as missing.
-    const purpose = age === 'expired' ? 'miss' : 'revalidation';
-    const validation = this.#validations.run(`${purpose} ${depth} ${repository.name}:${tag}`, () =>
-      this.#validateOrDrop(repository, tag, row, { depth, purpose, limitMs: VALIDATION_MS }),
+    const how =
+      age === 'expired'
+        ? { depth, purpose: 'miss' as const, limitMs: undefined }
+        : { depth, purpose: 'revalidation' as const, limitMs: VALIDATION_MS };
+    const validation = this.#validations.run(`${how.purpose} ${depth} ${repository.name}:${tag}`, () =>
+      this.#validateOrDrop(repository, tag, row, how),
     );
     // Whoever does not wait for it must not be hit by its failure.
-    validation.catch(() => undefined);
-    if (age === 'expired') return validation;
-    const stale = async (outcome: Outcome): Promise<ManifestAnswer> =>
-      (await this.#options.shelf.answer(row, outcome, row.validatedAtMs, depth)) ?? validation;
+    validation.catch((error: unknown) => isNotFound(error) && this.#notFound.add(repository.name, tag));
+    const stale = async (outcome: Outcome): Promise<ManifestAnswer> => (await cached(outcome)) ?? validation;
     if (age === 'refreshing') return stale('updating');
     try {
+      if (age === 'expired') return await validation;
       return (await this.#patience.wait(repository.registry, validation)) ?? (await stale('updating'));
     } catch (error) {
-      if (isNotFound(error) && this.#rulesOf(repository).onUpstreamDelete === 'drop') throw error;
-      this.#options.telemetry.staleServed({ repository: repository.name, reference: tag, error });
+      if (isNotFound(error) ? !isKept : age === 'expired') throw error;
+      telemetry.staleServed({ repository: repository.name, reference: tag, error });
       return stale('stale');
     }
   }
@@ -218,9 +228,9 @@ export class Manifests {
   ): Promise<ManifestAnswer> {
     const { upstreams, shelf, seen } = this.#options;
     const { upstream } = upstreams.get(repository.registry);
-    const signal = AbortSignal.timeout(limitMs);
     const { validatedAtMs } = row;
-    const options = { signal, purpose, validatedAtMs };
+    const limit = limitMs === undefined ? {} : { signal: AbortSignal.timeout(limitMs) };
+    const options = { ...limit, purpose, validatedAtMs };
     const head = await upstream.headManifest(repository.path, { kind: 'tag', tag }, options);
     if (head.digest === undefined) return shelf.fetch(repository, { kind: 'tag', tag }, purpose, validatedAtMs);
     const atMs = toldAtMs(head);
@@ -234,7 +244,8 @@ export class Manifests {
     }
     const known = await this.#moveToKnown(repository, tag, { digest: head.digest, atMs }, depth);
     if (known) return known;
-    const told = depth === 'head' ? headAnswer(head) : undefined;
+    // A client that is told a digest asks for it next. Where an older image can be served that must not be in vain.
+    const told = depth === 'head' && purpose === 'miss' ? headAnswer(head) : undefined;
     if (told) seen.tell(repository.name, tag, told, atMs);
     return told ?? this.#fetchTarget(repository, tag, head.digest, purpose);
   }

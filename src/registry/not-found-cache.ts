@@ -21,4 +21,9 @@ export class NotFoundCache {
   add(repository: string, reference: string): void {
     if (!this.#isOff) this.#entries.set(`${repository}@${reference}`, true);
   }
+
+  /** It is there now. */
+  forget(repository: string, reference: string): void {
+    this.#entries.delete(`${repository}@${reference}`);
+  }
 }

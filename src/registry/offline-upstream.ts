@@ -15,6 +15,7 @@ export function offlineUpstream(upstream: Upstream): Upstream {
     listTags: refuse,
     listReferrers: refuse,
     report: () => upstream.report(),
+    leaveAlone: (accounts) => upstream.leaveAlone(accounts),
     mayAsk: () => false,
     [Symbol.asyncDispose]: () => upstream[Symbol.asyncDispose](),
   };

@@ -2,6 +2,7 @@ import type { ContentStore } from '../content/content-store.ts';
 import type { MetadataIndex } from '../metadata/metadata-index.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { KeyedLock } from '../util/keyed-lock.ts';
+import { BlockedAccounts } from './blocked-accounts.ts';
 import { Blobs } from './blobs.ts';
 import type { EventOutlet } from './events/event-outlet.ts';
 import { Fills } from './fill/fills.ts';
@@ -93,6 +94,7 @@ export class Registry implements AsyncDisposable {
   readonly #space: Space;
   readonly #reconciliation: Reconciliation;
   readonly #scrub: Scrub;
+  readonly #blocked: BlockedAccounts;
   readonly #housekeeping: Housekeeping;
   readonly #warmer: Warmer;
   readonly #status: Status;
@@ -183,6 +185,7 @@ export class Registry implements AsyncDisposable {
     const { uploads, deletion } = this.pushes;
     const garbage = new Garbage({ store, index, budget, removal, pins, uploads, wanted });
     this.#housekeeping = new Housekeeping({ budget, eviction, garbage, removal, uploads, telemetry });
+    this.#blocked = new BlockedAccounts({ index, upstreams, telemetry });
     this.#retention = new Retention({ index, rules, deletion, hosted: options.hosted });
     this.#warmer = new Warmer({ upstreams, telemetry, manifests: this.manifests, blobs: this.blobs });
     this.#status = new Status({
@@ -217,6 +220,7 @@ export class Registry implements AsyncDisposable {
 
   /** Looks at what an earlier run left. To be called before anything is served. */
   async prepare(): Promise<void> {
+    await this.#blocked.restore();
     await this.#space.pins.load();
     await this.pushes.uploads.prepare();
     await this.#reconciliation.prepare();
@@ -226,6 +230,7 @@ export class Registry implements AsyncDisposable {
   run(): void {
     this.#reconciliation.resume();
     this.#housekeeping.start();
+    this.#blocked.start();
     this.#scrub.start();
     this.#warmSchedule = new WarmSchedule(this.#warmPlans, this.#warmer, this.#telemetry);
     this.#retentionSchedule = new RetentionSchedule(this.#retentionAt, this.#retention, this.#telemetry);
@@ -241,6 +246,7 @@ export class Registry implements AsyncDisposable {
       this.#retentionSchedule,
       this.#scrub,
       this.#housekeeping,
+      this.#blocked,
       this.#space.eviction,
     ];
     const stopping = inBackground.map(async (part) => part?.[Symbol.asyncDispose]());

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Account } from './account.ts';
 import { chooseAccount } from './choose-account.ts';
@@ -5,6 +6,7 @@ import type { UpstreamRequest, UpstreamResponse } from './exchange.ts';
 import { purposeOf } from './purpose-of.ts';
 import type { HoldBack, RateDemand } from './rate-budget.ts';
 import { RateLimitError } from './rate-limit-error.ts';
+import { MAX_RETRY_AFTER_MS } from './retry-after.ts';
 import { UpstreamError } from './upstream-error.ts';
 import type { AccountReport, Purpose } from './upstream.ts';
 
@@ -15,17 +17,26 @@ export interface AccountsOptions {
   readonly now: () => number;
 }
 
+/** An account that may not read a repository is asked for it last for so long: each try costs a new login. */
+const DENIED_FOR_MS = 60_000;
+const MAX_DENIALS = 10_000;
+
 /** The accounts of one upstream, one at least: each request goes by the one that has most left. */
-export class Accounts {
+export class Accounts implements Disposable {
   readonly #all: readonly Account[];
   readonly #options: AccountsOptions;
   /** Those whose 429 was told to the telemetry, and not yet its end. */
   readonly #blocked = new Set<Account>();
+  /** By account and repository. */
+  readonly #denials: LRUCache<string, true>;
+  #end: NodeJS.Timeout | undefined;
   #last = -1;
 
   constructor(all: readonly Account[], options: AccountsOptions) {
     this.#all = all;
     this.#options = options;
+    const { now } = options;
+    this.#denials = new LRUCache({ max: MAX_DENIALS, ttl: DENIED_FOR_MS, ttlResolution: 0, perf: { now } });
   }
 
   /** Would a request for this be sent now? */
@@ -44,6 +55,16 @@ export class Accounts {
     return this.#all.map((account) => account.report());
   }
 
+  /** See {@link Upstream.leaveAlone}. */
+  leaveAlone(told: readonly Pick<AccountReport, 'username' | 'blockedForMs'>[]): void {
+    for (const { username, blockedForMs } of told) {
+      for (const { budget } of this.#all.filter((account) => account.username === username)) {
+        budget.refused(Math.min(blockedForMs, MAX_RETRY_AFTER_MS), this.#options.now());
+      }
+    }
+    this.#notice();
+  }
+
   /**
    * Sends by one account, and by the next one when that one's limit is reached, its credentials are wrong, or it has no
    * right to the repository.
@@ -56,7 +77,7 @@ export class Accounts {
       const isProbe = purpose === 'revalidation' && request.kind === 'manifest' && request.method === 'HEAD';
       const demand = { purpose, isProbe };
       const nowMs = this.#options.now();
-      const account = this.#choose(demand, tried, nowMs);
+      const account = this.#choose(demand, tried, request.repository);
       if (!account) throw this.#verdict(demand, failure, this.#soonest(demand, tried, nowMs));
       tried.add(account);
       account.budget.sending(demand, nowMs);
@@ -65,22 +86,28 @@ export class Accounts {
       } catch (error) {
         this.#notice();
         if (!mayDifferByAccount(error)) throw error;
+        if (!(error instanceof RateLimitError)) this.#denials.set(this.#denialOf(account, request.repository), true);
         failure = failure ? moreHopeful(failure, error) : error;
       }
     }
   }
 
-  #choose(demand: RateDemand, tried: ReadonlySet<Account>, nowMs: number): Account | undefined {
+  #choose(demand: RateDemand, tried: ReadonlySet<Account>, repository: string | undefined): Account | undefined {
     this.#notice();
+    const nowMs = this.#options.now();
     const candidates = this.#all.map((account) => ({
       isEligible: !tried.has(account) && account.budget.holdBack(demand, nowMs) === undefined,
-      isRefused: account.isRefused,
+      isRefused: account.isRefused || this.#denials.has(this.#denialOf(account, repository)),
       share: account.budget.shareAt(nowMs),
     }));
     const index = chooseAccount(candidates, this.#last);
     if (index === undefined) return undefined;
     this.#last = index;
     return this.#all[index];
+  }
+
+  #denialOf(account: Account, repository = ''): string {
+    return `${this.#all.indexOf(account)} ${repository}`;
   }
 
   /** undefined: some account may be asked. */
@@ -130,6 +157,19 @@ export class Accounts {
       else this.#blocked.delete(account);
       telemetry.rateLimitMoved({ upstream, account: account.label, blockedForMs, isAnyLeft });
     }
+    this.#awaitEnd(nowMs);
+  }
+
+  /** Whoever watches is to be told of the end when it comes, not when somebody asks the upstream for something. */
+  #awaitEnd(nowMs: number): void {
+    clearTimeout(this.#end);
+    if (this.#blocked.size === 0) return;
+    const waitsMs = [...this.#blocked].map(({ budget }) => budget.blockedForMs(nowMs));
+    this.#end = setTimeout(() => this.#notice(), Math.min(...waitsMs)).unref();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#end);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Digest } from '../oci/digest.ts';
+import { type Digest, matchesDigest } from '../oci/digest.ts';
 import type { BlobExtent } from './blob-stream.ts';
 import { cacheDirectives } from './cache-control.ts';
 import { parseContentRange } from './content-range.ts';
@@ -38,12 +38,15 @@ export async function headBlob(
   if (response.status !== 200) throw refusal(response, api);
   checkContent(response, api.upstream);
   response.discard();
-  return { sizeBytes: contentLengthOf(response) };
+  const sizeBytes = contentLengthOf(response);
+  // Some count the body of the HEAD itself: then they tell nothing.
+  return { sizeBytes: isImpossible(sizeBytes, target.digest) ? undefined : sizeBytes };
 }
 
 /**
  * GET of a blob or a part of it (distribution-spec, "Pulling blobs").
- * @throws UpstreamError `INVALID` for a part that was not asked for, and with status 416 for a range outside of the blob
+ * @throws UpstreamError `INVALID` for a part that was not asked for, for nothing where there is something, and with status
+ * 416 for a range outside of the blob
  */
 export async function openBlob(
   api: RegistryApi,
@@ -55,11 +58,16 @@ export async function openBlob(
   if (response.status !== 200 && !(response.status === 206 && range)) throw refusal(response, api);
   checkContent(response, api.upstream);
   const extent = response.status === 200 ? wholeExtent(response) : range && partialExtent(response, range);
-  if (extent) return { response, extent };
+  const isEmpty = isImpossible(extent?.totalBytes, target.digest);
+  if (extent && !isEmpty) return { response, extent };
   response.drop();
-  throw new UpstreamError('INVALID', api.upstream, `${response.url.host} sent another part than it was asked for`, {
-    status: response.status,
-  });
+  const problem = isEmpty ? `nothing for ${target.digest}` : 'another part than it was asked for';
+  throw new UpstreamError('INVALID', api.upstream, `${response.url.host} sent ${problem}`, { status: response.status });
+}
+
+/** Of the one length that shows at once: with no byte to hold back until it is verified, a client would take it for whole. */
+function isImpossible(sizeBytes: number | undefined, digest: Digest): boolean {
+  return sizeBytes === 0 && !matchesDigest(new Uint8Array(0), digest);
 }
 
 function askBlob(

@@ -2,14 +2,14 @@
 export interface AccountCandidate {
   /** May this request be made with it? */
   readonly isEligible: boolean;
-  /** Were its credentials refused a moment ago? What it is used for is then anonymous. */
+  /** Were its credentials refused a moment ago, which makes it anonymous, or has it no right to the repository? */
   readonly isRefused: boolean;
   /** The part of its rate limit that remains, 0 to 1. */
   readonly share: number;
 }
 
 /**
- * The index of the account to use: one whose credentials are good, of those the one with the largest share left, and
+ * The index of the account to use: one that was not refused, of those the one with the largest share left, and
  * among equals the next one after `last`. undefined: none.
  */
 export function chooseAccount(candidates: readonly AccountCandidate[], last: number): number | undefined {

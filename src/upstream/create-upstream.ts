@@ -12,6 +12,7 @@ import { observing } from './observe.ts';
 import { openLine } from './open-line.ts';
 import { RegistryClient } from './registry-client.ts';
 import { retrying } from './retries.ts';
+import { sparingHosts } from './sparing-hosts.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface UpstreamOptions {
@@ -50,7 +51,7 @@ export interface UpstreamOverrides {
 /**
  * A registry to pull through. Its requests go down a stack of exchanges, each with one concern: circuit breaker, retries,
  * choice of an account; then that account's short bodies, failing statuses, login, redirects and rate budget; and for all
- * of them telemetry and network.
+ * of them hosts that want to be left alone, telemetry and network.
  */
 export function createUpstream(
   options: UpstreamOptions,
@@ -62,7 +63,8 @@ export function createUpstream(
   const { url, guard, dispatcher, memory } = openLine(options, overrides);
 
   const sent = sendByNetwork(dispatcher, { upstream, userAgent, timeouts: options.timeouts });
-  const network = observing(sent, (observed) => telemetry.upstreamAnswered({ upstream, ...observed }));
+  const observed = observing(sent, (request) => telemetry.upstreamAnswered({ upstream, ...request }));
+  const network = sparingHosts(observed, { upstream, url, now });
   const parts = { upstream, url, guard, network, rateReserve, telemetry, now };
   const users = credentials.length === 0 ? [undefined] : credentials;
   const accounts = new Accounts(
@@ -87,7 +89,10 @@ export function createUpstream(
       telemetry,
       now,
       recycle: (bytes) => memory.release(bytes),
-      close: () => dispatcher.destroy(),
+      close: () => {
+        accounts[Symbol.dispose]();
+        return dispatcher.destroy();
+      },
     },
   );
 }

@@ -1,7 +1,7 @@
 import { isAbsence } from './cache-control.ts';
 import { readReason } from './error-reason.ts';
-import { type Exchange, headerOf, isWriting, type UpstreamRequest, type UpstreamResponse } from './exchange.ts';
-import { retryAfterMs } from './retry-after.ts';
+import { type Exchange, isWriting, type UpstreamRequest, type UpstreamResponse } from './exchange.ts';
+import { retryAfterOf } from './retry-after.ts';
 import { UpstreamError, type UpstreamErrorCode } from './upstream-error.ts';
 
 /** RFC 4918 11.5 */
@@ -36,6 +36,6 @@ function failureOf(status: number): UpstreamErrorCode | undefined {
 }
 
 function waitOf(response: UpstreamResponse): { retryAfterMs?: number } {
-  const wait = retryAfterMs(headerOf(response, 'retry-after'), Date.now());
+  const wait = retryAfterOf(response);
   return wait === undefined ? {} : { retryAfterMs: wait };
 }

@@ -93,7 +93,8 @@ function describe(response: UpstreamResponse, reference: Reference): ManifestHea
   return {
     digest: reference.kind === 'digest' ? reference.digest : headerDigest(response),
     mediaType: isManifestType(mediaType) ? mediaType : undefined,
-    sizeBytes: contentLengthOf(response),
+    // No manifest is empty: some count the body of the HEAD itself.
+    sizeBytes: contentLengthOf(response) || undefined,
     ...(origin && { origin }),
   };
 }

@@ -1,8 +1,8 @@
-import { type Exchange, headerOf, type UpstreamRequest, type UpstreamResponse } from './exchange.ts';
+import type { Exchange, UpstreamRequest, UpstreamResponse } from './exchange.ts';
 import type { RateBudget } from './rate-budget.ts';
 import { RateLimitError } from './rate-limit-error.ts';
 import { type RateNumbers, rateNumbersOf } from './rate-numbers.ts';
-import { retryAfterMs } from './retry-after.ts';
+import { retryAfterOf } from './retry-after.ts';
 
 export interface MeteringOptions {
   readonly upstream: string;
@@ -17,7 +17,7 @@ export interface MeteringOptions {
 /**
  * Keeps an account's budget: reads what the registry tells, and after a 429 sends nothing to the registry and its token
  * server before the time, not even the next request of a login that is under way. Other hosts, to which redirects lead,
- * are none of the account's business. It stands below the redirects and therefore sees each of them.
+ * are none of the account's business, see {@link sparingHosts}. It stands below the redirects and therefore sees each of them.
  * @throws RateLimitError for a 429, and in place of what is not sent
  */
 export function metering(next: Exchange, { upstream, url, budget, onNumbers, now }: MeteringOptions): Exchange {
@@ -30,7 +30,7 @@ export function metering(next: Exchange, { upstream, url, budget, onNumbers, now
     if (!isToken) learn(request, response);
     if (response.status !== 429) return response;
     response.discard();
-    const waitMs = budget.refused(retryAfterMs(headerOf(response, 'retry-after'), Date.now()), now());
+    const waitMs = budget.refused(retryAfterOf(response), now());
     throw new RateLimitError(upstream, `${response.url.host} answered 429`, { status: 429, retryAfterMs: waitMs });
   };
 

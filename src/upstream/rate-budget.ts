@@ -17,6 +17,8 @@ export interface HoldBack {
 
 /** How long an upstream is left alone after a 429 that does not say. */
 const BLOCKED_FOR_MS = 5000;
+/** Docker Hub's window; numbers that come without one hold no longer than that. */
+const USUAL_WINDOW_MS = 6 * 3_600_000;
 /** Below the reserve, new numbers are looked for so often. */
 const PROBE_EVERY_MS = 60_000;
 /** More than the sum of two times of the clock may be off by. */
@@ -96,6 +98,6 @@ export class RateBudget {
   }
 
   get #endOfWindow(): number {
-    return this.#toldAt + (this.#numbers?.windowMs ?? Number.POSITIVE_INFINITY);
+    return this.#toldAt + (this.#numbers?.windowMs ?? USUAL_WINDOW_MS);
   }
 }

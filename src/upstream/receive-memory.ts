@@ -12,8 +12,8 @@ interface Block {
   readonly memory: ArrayBuffer;
   /** Received into it, and not given back yet. */
   heldBytes: number;
-  /** A connection may still receive into it. */
-  isOpen: boolean;
+  /** A connection receives into it; it is full; or it waits to be used again. */
+  state: 'open' | 'full' | 'free';
 }
 
 /** What net.connect and tls.connect take: where a connection puts what it receives. */
@@ -36,7 +36,8 @@ export class ReceiveMemory {
   #next: Uint8Array | undefined;
 
   constructor() {
-    const advance = this.#advance.bind(this);
+    const hold = this.#hold.bind(this);
+    const goOn = this.#goOn.bind(this);
     this.onread = {
       buffer: () => {
         const next = this.#next ?? Buffer.alloc(SMALL_BYTES);
@@ -44,9 +45,10 @@ export class ReceiveMemory {
         return next;
       },
       callback(length, memory) {
-        const goesOn = this.push(memory.subarray(0, length));
-        advance(length, memory);
-        return goesOn;
+        hold(length, memory);
+        const takesMore = this.push(memory.subarray(0, length));
+        goOn(length, memory);
+        return takesMore;
       },
     };
   }
@@ -59,9 +61,14 @@ export class ReceiveMemory {
     this.#reuse(block);
   }
 
-  #advance(length: number, memory: Uint8Array): void {
+  #hold(length: number, memory: Uint8Array): void {
     const block = this.#blocks.get(memory.buffer);
     if (block) block.heldBytes += length;
+  }
+
+  /** Chooses where the connection receives to next: Node asks for it at once. */
+  #goOn(length: number, memory: Uint8Array): void {
+    const block = this.#blocks.get(memory.buffer);
     const rest = memory.subarray(length);
     const isFilled = rest.length < (block ? REST_BYTES.block : REST_BYTES.small);
     if (!isFilled) {
@@ -71,18 +78,20 @@ export class ReceiveMemory {
     // Many short answers fill it too, but only what comes without a pause fills it at once.
     this.#next = block || rest.length === 0 ? this.#open() : Buffer.alloc(SMALL_BYTES);
     if (!block) return;
-    block.isOpen = false;
+    block.state = 'full';
     this.#reuse(block);
   }
 
   #open(): Uint8Array {
-    const block = this.#free.pop() ?? { memory: new ArrayBuffer(BLOCK_BYTES), heldBytes: 0, isOpen: true };
-    block.isOpen = true;
+    const block = this.#free.pop() ?? { memory: new ArrayBuffer(BLOCK_BYTES), heldBytes: 0, state: 'open' };
+    block.state = 'open';
     this.#blocks.set(block.memory, block);
     return Buffer.from(block.memory);
   }
 
   #reuse(block: Block): void {
-    if (!block.isOpen && block.heldBytes === 0 && this.#free.length < MOST_FREE) this.#free.push(block);
+    if (block.state !== 'full' || block.heldBytes > 0 || this.#free.length >= MOST_FREE) return;
+    block.state = 'free';
+    this.#free.push(block);
   }
 }

@@ -111,6 +111,10 @@ export class RegistryClient implements Upstream {
     return { isBreakerOpen: breaker.isOpen, accounts: accounts.report() };
   }
 
+  leaveAlone(accounts: Parameters<Upstream['leaveAlone']>[0]): void {
+    this.#options.accounts.leaveAlone(accounts);
+  }
+
   mayAsk(purpose: Purpose): boolean {
     const { accounts, breaker } = this.#options;
     return breaker.waitMs === 0 && accounts.mayAsk(purpose);

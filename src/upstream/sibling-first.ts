@@ -112,6 +112,10 @@ export class SiblingFirst implements Upstream {
     return { ...this.#upstream.report(), siblings: this.#siblings.report() };
   }
 
+  leaveAlone(accounts: Parameters<Upstream['leaveAlone']>[0]): void {
+    this.#upstream.leaveAlone(accounts);
+  }
+
   mayAsk(purpose: Purpose): boolean {
     return this.#upstream.mayAsk(purpose) || this.#siblings.mayAsk(purpose);
   }

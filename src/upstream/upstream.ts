@@ -117,6 +117,8 @@ export interface Upstream extends ManifestSource, BlobSource, ListingSource, Asy
   /** The configured name, such as `docker.io`. */
   readonly name: string;
   report(): UpstreamReport;
+  /** Takes up what an earlier run reported: asks nothing for so long by accounts of these names, six hours at most. */
+  leaveAlone(accounts: readonly Pick<AccountReport, 'username' | 'blockedForMs'>[]): void;
   /** Would a request for this be sent now? Not while the breaker or a rate limit holds it back. */
   mayAsk(purpose: Purpose): boolean;
 }

@@ -64,6 +64,22 @@ describe('a scrub', () => {
     for (const each of [image, other]) await pull(mirror, each);
   });
 
+  test('that a restart interrupts goes on after it, though it had only begun', async () => {
+    const config = { pull: { readAhead: false }, scrub: { rate: '150KiB/s' } };
+    await using stage = await setStage({ config });
+    const { origin, mirror } = stage;
+    const image = publishSized(origin, 'library/app', 'v1', SIZE);
+    await pull(mirror, image);
+    await settle(mirror);
+    for (const layer of image.layers) await rot(fileOf(mirror, layer));
+    await administer(mirror, 'POST', '/scrub', {});
+    await mirror.restart();
+    const scrubbed = async () => (await statusOf(mirror)).scrub;
+    await expect.poll(async () => (await scrubbed()).completedAtMs, { timeout: 10_000 }).toBeDefined();
+    await expectHealed(stage, ...image.layers);
+    expect((await scrubbed()).isRunning).toBe(false);
+  });
+
   test('of what is whole changes nothing and asks nobody', async () => {
     await using stage = await setImages();
     const { origin, mirror, image, other } = stage;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { buildImage } from '../support/images.ts';
 import { ask } from './support/ask.ts';
 import { expectCached, expectContent, expectError, GATEWAY_ERRORS } from './support/expectations.ts';
@@ -90,6 +90,30 @@ describe.concurrent('a manifest that is cached', () => {
       origin.clearFaults();
       expectContent(await ask(mirror, `${stage.path}/manifests/v1`), young.digest);
       expectCached(await ask(mirror, `${stage.path}/manifests/${old.digest}`), old.digest);
+    },
+  );
+
+  test.each([429, 500])(
+    'is what HEAD tells while GET of the new one behind its tag is %d, and then the new one',
+    async (status) => {
+      await using stage = await setStage();
+      const { origin, mirror, path } = stage;
+      const old = buildImage(origin, stage.name, 'v1', { seed: stage.seed });
+      expectContent(await ask(mirror, `${path}/manifests/v1`), old.digest);
+      const young = buildImage(origin, stage.name, 'v1', { seed: stage.seed + 2 });
+      // Docker Hub's limit counts GET only.
+      origin.fault({ method: 'GET' }, { kind: 'status', status, headers: { 'Retry-After': '1' } });
+      const pulled = async () => {
+        const { headers } = await ask(mirror, `${path}/manifests/v1`, { method: 'HEAD' });
+        const digest = String(headers['docker-content-digest']);
+        expectContent(await ask(mirror, `${path}/manifests/${digest}`), digest);
+        return digest;
+      };
+
+      expect(await pulled()).toBe(old.digest);
+      origin.clearFaults();
+      await vi.waitFor(async () => expect(await pulled()).toBe(young.digest), { timeout: 5000, interval: 100 });
+      expectCached(await ask(mirror, `${path}/manifests/v1`), young.digest);
     },
   );
 });

@@ -63,6 +63,24 @@ describe.concurrent('an upstream that answers 429', () => {
     expectContent(await ask(mirror, `${REPOSITORY}/blobs/${image.config}`), image.config);
   });
 
+  test('is left alone for the time it told, over a restart too', async () => {
+    await using stage = await setStage();
+    const { origin, mirror } = stage;
+    const image = buildImage(origin, 'library/app', 'v1');
+    expectContent(await ask(mirror, `${REPOSITORY}/manifests/v1`), image.digest);
+    origin.fault({}, limited('4'));
+    expectLimited(await ask(mirror, `${REPOSITORY}/blobs/${image.config}`));
+    const until = Date.now() + 4000;
+    origin.clearFaults();
+    origin.resetCounts();
+    await mirror.restart();
+    expectCached(await ask(mirror, `${REPOSITORY}/manifests/v1`), image.digest);
+    expectLimited(await ask(mirror, `${REPOSITORY}/blobs/${image.config}`));
+    expect(origin.requests).toEqual([]);
+    await sleep(until - Date.now() + 50);
+    expectContent(await ask(mirror, `${REPOSITORY}/blobs/${image.config}`), image.config);
+  });
+
   test('is waited for once if that takes a second, and then serves', async () => {
     await using stage = await setStage();
     const { origin, mirror } = stage;

@@ -57,6 +57,15 @@ describe.concurrent('rules for some repositories', () => {
     await pullImage(mirror, APP, image.digest, image);
   });
 
+  test('staleIfError: the upstream may take as long to confirm a tag as to give it', async () => {
+    await using stage = await setStage({ upstream: { staleIfError: '0s', timeouts: { headers: '10s' } } });
+    const { origin, mirror } = stage;
+    buildImage(origin, 'library/app', 'v1');
+    await ask(mirror, `${APP}/manifests/v1`);
+    origin.fault({ path: '/manifests/' }, { kind: 'delay', ms: 5200 });
+    expectOutcome(await ask(mirror, `${APP}/manifests/v1`), 'revalidated');
+  });
+
   test('the first that matches counts, for all it does not name the upstream', async () => {
     const rules = [
       { repositories: ['library/app', 'library/app2'], freshFor: '1h' },
@@ -215,6 +224,53 @@ describe.concurrent('a tag that the upstream no longer has', () => {
     expect(refreshed).toMatchObject([{ result: 'gone' }]);
     expectError(await ask(mirror, `${APP}/manifests/v1`), 404, 'MANIFEST_UNKNOWN');
     await pullImage(mirror, APP, image.digest, image);
+  });
+
+  test('is kept however old it may be served when the upstream fails', async () => {
+    await using stage = await setStage({ upstream: { staleIfError: '0s' } });
+    const { origin, mirror } = stage;
+    const image = buildImage(origin, 'library/app', 'v1');
+    await pullImage(mirror, APP, 'v1', image);
+    origin.deleteTag('library/app', 'v1');
+    for (const method of ['HEAD', 'GET']) {
+      const answer = await ask(mirror, `${APP}/manifests/v1`, { method });
+      expect(answer.headers['docker-content-digest']).toBe(image.digest);
+      expectOutcome(answer, 'stale');
+    }
+  });
+
+  test('is kept without asking about it with each pull', async () => {
+    await using stage = await setStage({ config: { pull: { readAhead: false, notFoundFor: '1h' } } });
+    const { origin, mirror } = stage;
+    const image = buildImage(origin, 'library/app', 'v1');
+    await pullImage(mirror, APP, 'v1', image);
+    origin.deleteTag('library/app', 'v1');
+    origin.resetCounts();
+    for (const method of ['GET', 'HEAD', 'GET']) {
+      expectOutcome(await ask(mirror, `${APP}/manifests/v1`, { method }), 'stale');
+    }
+    expect(origin.requests).toHaveLength(1);
+    origin.moveTag('library/app', 'v1', image.digest);
+    await administer(mirror, 'POST', '/refresh', { image: 'app:v1' });
+    expectOutcome(await ask(mirror, `${APP}/manifests/v1`), 'revalidated');
+  });
+
+  test('with its whole repository: the list of tags is dropped too where that is wanted', async () => {
+    const rules = [{ repositories: ['library/app'], onUpstreamDelete: 'drop' }];
+    await using stage = await setStage({ upstream: { rules } });
+    const { origin, mirror } = stage;
+    for (const name of ['app', 'other']) {
+      buildImage(origin, `library/${name}`, 'v1');
+      await ask(mirror, `/v2/library/${name}/manifests/v1`);
+      expect((await ask(mirror, `/v2/library/${name}/tags/list`)).status).toBe(200);
+    }
+    origin.fault({}, { kind: 'status', status: 404 });
+    expectError(await ask(mirror, `${APP}/tags/list`), 404, 'NAME_UNKNOWN');
+    expect((await ask(mirror, `${OTHER}/tags/list`)).status).toBe(200);
+    origin.clearFaults();
+    expect((await ask(mirror, `${APP}/tags/list`)).status).toBe(200);
+    await origin.stop();
+    expect((await ask(mirror, `${APP}/tags/list`)).status).toBe(200);
   });
 
   test.each([

@@ -3,7 +3,7 @@ import type { PurgeTarget, RemovalReport } from '../../src/registry/operations/o
 import { digestsOf, pullImage, pullIndex, storeImage, storeSharing } from '../faults/support/built-images.ts';
 import { ask } from '../faults/support/ask.ts';
 import { expectContent, expectError } from '../faults/support/expectations.ts';
-import { type AdminDoor, administer, imagesOf, metric, statusOf } from '../faults/support/operator.ts';
+import { type AdminDoor, administer, imagesOf, metric, settle, statusOf } from '../faults/support/operator.ts';
 import { setStage } from '../faults/support/stage.ts';
 import { storedDigests } from '../faults/support/stored-files.ts';
 import { seededBytes } from '../support/bytes.ts';
@@ -166,11 +166,28 @@ describe.concurrent('a purge', () => {
     await expect(purge(mirror, { upstream: 'docker.io' })).rejects.toMatchObject({ status: 404 });
   });
 
+  test('of a repository with nothing but a loose blob takes that, and its dry run says so', async () => {
+    await using stage = await setStage(HOUR);
+    const { origin, mirror } = stage;
+    const loose = origin.addBlob(seededBytes(5000, 'loose'));
+    for (const path of [APP, '/v2/library/other']) expectContent(await ask(mirror, `${path}/blobs/${loose}`), loose);
+    await settle(mirror);
+    // The other repository has it still.
+    const nothing = { imageCount: 0, blobs: 0, freedBytes: 0 };
+    expect(await purge(mirror, { repository: 'app' }, true)).toMatchObject(nothing);
+    expect(await purge(mirror, { repository: 'app' })).toMatchObject(nothing);
+    await expect(purge(mirror, { repository: 'app' }, true)).rejects.toMatchObject({ status: 404 });
+    const dry = await purge(mirror, { repository: 'other' }, true);
+    expect(dry).toMatchObject({ imageCount: 0, blobs: 1 });
+    expect(await purge(mirror, { repository: 'other' })).toEqual({ ...dry, isDryRun: false });
+    expect(await storedDigests(mirror)).toEqual([]);
+  });
+
   test('takes pinned images too: who names them knows what they are', async () => {
     await using stage = await setStage({ ...HOUR, config: { pins: ['docker.io/library/app:*'] } });
     const { origin, mirror } = stage;
     await storeImage(mirror, APP, 'v1', buildImage(origin, 'library/app', 'v1'));
-    expect(await purge(mirror, { image: 'app:v1' })).toMatchObject({ imageCount: 1, blobs: 3 });
+    expect(await purge(mirror, { image: 'app:v1' })).toMatchObject({ imageCount: 1, blobs: 3, pinned: 1 });
     expect(await storedDigests(mirror)).toEqual([]);
   });
 

@@ -79,6 +79,16 @@ describe.concurrent('a refresh', () => {
     await pullImage(mirror, APP, 'v1', image);
   });
 
+  test('of a tag that is neither here nor there fails: nothing is gone', async () => {
+    await using stage = await setStage();
+    buildImage(stage.origin, 'library/app', 'v1');
+    for (const image of ['app:v2', 'none:v1']) {
+      expect(await refresh(stage.mirror, image)).toMatchObject([
+        { result: 'failed', error: 'it is neither here nor at the upstream' },
+      ]);
+    }
+  });
+
   test('is refused for what has no tag here', async () => {
     await using stage = await setStage();
     for (const [image, status] of [

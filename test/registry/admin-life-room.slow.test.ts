@@ -1,8 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import type { GarbageReport, VerifyReport } from '../../src/registry/operations/operations.ts';
+import { AdminClient } from '../../src/cli/admin/admin-client.ts';
+import type { GarbageReport, RemovalProgress, VerifyReport } from '../../src/registry/operations/operations.ts';
 import { ask } from '../faults/support/ask.ts';
 import {
   digestsOf,
@@ -13,7 +15,7 @@ import {
   untilStored,
 } from '../faults/support/built-images.ts';
 import { expectContent } from '../faults/support/expectations.ts';
-import { type AdminDoor, administer, evict, metric, statusOf } from '../faults/support/operator.ts';
+import { type AdminDoor, administer, evict, imagesOf, metric, statusOf } from '../faults/support/operator.ts';
 import { setStage } from '../faults/support/stage.ts';
 import { fileOf, ingestFiles, storedDigests } from '../faults/support/stored-files.ts';
 import { seededBytes } from '../support/bytes.ts';
@@ -110,6 +112,32 @@ describe('an eviction by hand', () => {
   });
 });
 
+test('an eviction by hand ends when its client goes: the images that it did not come to stay', async () => {
+  await using stage = await setStage(HOUR);
+  const { origin, mirror } = stage;
+  const count = 60;
+  for (let number = 0; number < count; number += 1) {
+    await storeImage(mirror, APP, `v${number}`, buildImage(origin, 'library/app', `v${number}`, { seed: number }));
+  }
+  const leaving = new AbortController();
+  const client = new AdminClient({ url: new URL(mirror.adminUrl) });
+  const onProgress = ({ share, imageCount }: RemovalProgress) => {
+    expect(share).toBeGreaterThan(0);
+    expect(share).toBeLessThanOrEqual(1);
+    expect(imageCount).toBeGreaterThan(0);
+    leaving.abort();
+  };
+  const work = { signal: leaving.signal, onProgress };
+  await expect(client.evict({ toBytes: 0, dryRun: false }, work)).rejects.toMatchObject({ name: 'AbortError' });
+  await sleep(100);
+  const left = (await imagesOf(mirror, 'docker.io/library/app')).length;
+  expect(left).toBeGreaterThan(0);
+  expect(left).toBeLessThan(count);
+  await sleep(500);
+  expect(await imagesOf(mirror, 'docker.io/library/app')).toHaveLength(left);
+  expect(await evict(mirror, 0)).toMatchObject({ imageCount: left });
+});
+
 describe('garbage collection', () => {
   test('takes what no manifest refers to and nobody has pulled lately, as its dry run said', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
@@ -175,6 +203,17 @@ describe('garbage collection', () => {
 });
 
 describe('verify', () => {
+  test('of a digest that is not in this repository says so: nothing was hashed', async () => {
+    await using stage = await setStage(HOUR);
+    const { origin, mirror } = stage;
+    const image = buildImage(origin, 'library/app', 'v1');
+    await storeImage(mirror, APP, 'v1', image);
+    expect(await verify(mirror, { image: `app@${image.digest}` })).toMatchObject({ blobs: 3, damaged: [] });
+    for (const name of [`app@sha256:${'ab'.repeat(32)}`, `other@${image.digest}`]) {
+      await expect(verify(mirror, { image: name }), name).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    }
+  });
+
   test('finds what is damaged and what is missing, and fetches it again', async () => {
     await using stage = await setStage(HOUR);
     const { origin, mirror } = stage;

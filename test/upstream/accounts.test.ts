@@ -102,6 +102,32 @@ describe.concurrent('two accounts of one upstream', () => {
     expect(logins).toEqual(['alice', undefined, 'bob', 'bob', 'bob']);
   });
 
+  it('are asked last for a minute where they have no right, and not for other repositories', async () => {
+    await using origin = await startOrigin({
+      auth: {
+        type: 'bearer',
+        credentials: { alice: 'password of alice', bob: 'password of bob' },
+        anonymous: false,
+        allowed: (user, repository) => user === 'bob' || repository === 'shared',
+      },
+    });
+    for (const name of ['private', 'shared']) buildImage(origin, name, 'v1');
+    const clock = { now: 1000 };
+    await using upstream = connect(origin.url, { credentials }, { now: () => clock.now });
+    const refusals = async (name: string, times: number) => {
+      origin.resetCounts();
+      for (let count = 0; count < times; count++) await upstream.getManifest(name, V1);
+      return origin.requests.filter(({ status }) => status === 401).length;
+    };
+    for (const name of ['shared', 'private']) expect(await refusals(name, 2)).toBeGreaterThan(0);
+    expect(await refusals('private', 6)).toBe(0);
+    expect(await refusals('shared', 6)).toBe(0);
+    const users = origin.requests.map(({ headers }) => headers.authorization);
+    expect(new Set(users).size).toBe(2);
+    clock.now += 61_000;
+    expect(await refusals('private', 2)).toBeGreaterThan(0);
+  });
+
   it('stand in for each other where one of them has no right', async () => {
     await using origin = await startOrigin({
       auth: {

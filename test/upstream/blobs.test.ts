@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { digestOf } from '../../src/oci/digest.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 import { Telemetry } from '../../src/telemetry/telemetry.ts';
@@ -115,6 +116,18 @@ describe.concurrent('a blob is refused', () => {
     await expect(upstream.getBlob('a', NONE, undefined)).rejects.toMatchObject({ code: 'INVALID' });
   });
 
+  it('whole but empty, unless it is', async () => {
+    await using server = await scriptedServer(() => ({ headers: { 'content-length': '0' } }));
+    await using upstream = connect(server.url);
+    for (const range of [undefined, { startBytes: 0, endBytes: 20 }]) {
+      await expect(upstream.getBlob('a', NONE, range)).rejects.toMatchObject({ code: 'INVALID', status: 200 });
+    }
+    for (const algorithm of ['sha256', 'sha512'] as const) {
+      await using blob = await upstream.getBlob('a', digestOf(Buffer.of(), algorithm), undefined);
+      expect(blob.totalBytes).toBe(0);
+    }
+  });
+
   it('that sends more than its range', async () => {
     await using server = await scriptedServer(() => ({
       status: 206,
@@ -201,6 +214,13 @@ describe.concurrent('the size of a blob', () => {
     await using upstream = connect(origin.url);
     expect(await upstream.headBlob('a', digest(origin.addBlob(BYTES)))).toEqual({ sizeBytes: 200_000 });
     await expect(upstream.headBlob('a', NONE)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('is not told by a HEAD that says 0, unless the blob is empty', async () => {
+    await using server = await scriptedServer(() => ({ headers: { 'content-length': '0' } }));
+    await using upstream = connect(server.url);
+    expect(await upstream.headBlob('a', NONE)).toEqual({ sizeBytes: undefined });
+    expect(await upstream.headBlob('a', digestOf(Buffer.of()))).toEqual({ sizeBytes: 0 });
   });
 
   it.each([

@@ -142,6 +142,7 @@ describe.concurrent('HEAD of a manifest', () => {
       { 'docker-content-digest': OTHER },
       { digest: SHA256, mediaType: undefined, sizeBytes: undefined },
     ],
+    ['no length that no manifest has', 'v1', { 'docker-content-digest': SHA256, 'content-length': '0' }, UNTYPED],
     [
       'by which change another site has set a tag',
       'v1',

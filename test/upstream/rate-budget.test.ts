@@ -40,6 +40,12 @@ describe('the reserve', () => {
     expect([budget.numbersAt(START + 20_000), budget.shareAt(START + 20_000)]).toEqual([undefined, 1]);
   });
 
+  it('ends after six hours where no window was told', () => {
+    const budget = low({});
+    expect(budget.holdBack(WARM, START + 6 * 60 * MINUTE - 1)).toEqual({ reason: 'reserve', waitMs: 1 });
+    expect(budget.holdBack(WARM, START + 6 * 60 * MINUTE)).toBeUndefined();
+  });
+
   it('lets a probe through a minute after the numbers came, and then each minute', () => {
     const budget = low({});
     expect(budget.holdBack(PROBE, START)).toEqual({ reason: 'reserve', waitMs: MINUTE });

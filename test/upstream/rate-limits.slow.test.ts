@@ -1,9 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { Secret } from '../../src/util/secret.ts';
 import { seededBytes } from '../support/bytes.ts';
 import { buildImage } from '../support/images.ts';
 import type { Fault } from '../support/origin-faults.ts';
 import { startOrigin } from '../support/origin.ts';
 import { connect, digest, quietTelemetry, readAll, ref } from './connect.ts';
+import { scriptedServer } from './scripted-server.ts';
 
 const V1 = ref('v1');
 const PATIENT = { connectMs: 5000, headersMs: 5000, stallMs: 5000 };
@@ -42,6 +44,30 @@ describe.concurrent('after a 429', () => {
     clock.now += 1;
     expect([upstream.mayAsk('miss'), upstream.report().accounts[0]?.blockedForMs]).toEqual([true, 0]);
     expect((await upstream.getManifest('a', V1)).digest).toBeDefined();
+  });
+
+  it('a date is as of the clock of who tells it', async () => {
+    await using server = await scriptedServer(() => ({
+      status: 429,
+      headers: { date: new Date(0).toUTCString(), 'retry-after': new Date(30_000).toUTCString() },
+    }));
+    await using upstream = connect(server.url);
+    for (const status of [429, undefined]) {
+      await expect(upstream.getManifest('a', V1)).rejects.toMatchObject({ code: 'RATE_LIMITED', status });
+    }
+    expect(upstream.report().accounts[0]?.blockedForMs).toBeGreaterThan(29_000);
+    expect(server.seen).toHaveLength(1);
+  });
+
+  it('its end is told when it comes, though nobody asks', async () => {
+    await using origin = await startOrigin();
+    origin.fault({}, limited('0.2'));
+    const telemetry = quietTelemetry();
+    const isBlocked = async () => (await telemetry.metrics.upstreamBlocked.get()).values[0]?.value;
+    await using upstream = connect(origin.url, { retries: 0 }, { telemetry });
+    await expect(upstream.getManifest('a', V1)).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+    expect(await isBlocked()).toBe(1);
+    await vi.waitFor(async () => expect(await isBlocked()).toBe(0), { timeout: 2000 });
   });
 
   it('nothing waits for a slot first', async () => {
@@ -144,17 +170,49 @@ describe.concurrent('after a 429', () => {
 });
 
 describe.concurrent('a 429 of another host', () => {
-  it('concerns only the request that was redirected there', async () => {
+  it('leaves that host alone for the time, and asks all others', async () => {
     await using origin = await startOrigin({ redirectBlobs: { to: 'other' } });
-    const { config } = buildImage(origin, 'a', 'v1');
+    const { config, layers } = buildImage(origin, 'a', 'v1');
     origin.fault({ path: '/storage/' }, limited('60'), { times: 1 });
-    await using upstream = connect(origin.url);
-    const blob = () => upstream.getBlob('a', digest(config), undefined);
-    await expect(blob()).rejects.toMatchObject({ code: 'RATE_LIMITED', status: 429, retryAfterMs: 60_000 });
+    const clock = { now: 1000 };
+    await using upstream = connect(origin.url, {}, { now: () => clock.now });
+    const blob = (text: string | undefined) => upstream.getBlob('a', digest(text), undefined);
+    await expect(blob(config)).rejects.toMatchObject({ code: 'RATE_LIMITED', status: 429, retryAfterMs: 60_000 });
+    clock.now += 59_000;
+    for (const text of [config, ...layers]) {
+      const refusal = { code: 'RATE_LIMITED', status: undefined, retryAfterMs: 1000 };
+      await expect(blob(text)).rejects.toMatchObject(refusal);
+    }
+    expect(origin.cdnRequests).toHaveLength(1);
     expect([upstream.mayAsk('readAhead'), upstream.report().accounts[0]?.blockedForMs]).toEqual([true, 0]);
     await upstream.getManifest('a', V1);
-    await using second = await blob();
+    clock.now += 1000;
+    await using second = await blob(config);
     expect((await readAll(second.body)).length).toBeGreaterThan(0);
+  });
+
+  it('that tells no time concerns only the request that was redirected there', async () => {
+    await using origin = await startOrigin({ redirectBlobs: { to: 'other' } });
+    const { config } = buildImage(origin, 'a', 'v1');
+    origin.fault({ path: '/storage/' }, limited(), { times: 1 });
+    await using upstream = connect(origin.url);
+    await expect(upstream.getBlob('a', digest(config), undefined)).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+    await using second = await upstream.getBlob('a', digest(config), undefined);
+    expect((await readAll(second.body)).length).toBeGreaterThan(0);
+  });
+
+  it('that a manifest was redirected to leaves that host alone, whichever account asks', async () => {
+    await using origin = await startOrigin();
+    await using other = await startOrigin();
+    origin.fault({}, redirectTo(other.url));
+    other.fault({}, limited('60'));
+    const password = new Secret('x');
+    const credentials = ['alice', 'bob'].map((username) => ({ type: 'basic' as const, username, password }));
+    await using upstream = connect(origin.url, { credentials });
+    for (let times = 0; times < 3; times++) {
+      await expect(upstream.getManifest('a', V1)).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+    }
+    expect(other.requestCount()).toBe(1);
   });
 
   it('blocks the account if that is its token server', async () => {
@@ -174,6 +232,13 @@ describe.concurrent('a 429 of another host', () => {
     await upstream.getManifest('b', V1);
   });
 });
+
+function redirectTo(url: string): Fault {
+  const handle: Extract<Fault, { kind: 'handler' }>['handle'] = (request, response) => {
+    response.writeHead(307, { Location: `${url}${request.url}` }).end();
+  };
+  return { kind: 'handler', handle };
+}
 
 function limited(retryAfter?: string): Fault {
   const headers = retryAfter === undefined ? {} : { 'Retry-After': retryAfter };

@@ -22,9 +22,10 @@ export interface ScrubState {
   readonly completedAtMs: number | undefined;
 }
 
-/** After each of these the place is noted: a restart goes on there. */
+/** After so many, or so many bytes, the place is noted: a restart goes on there. */
 const BATCH = 50;
-/** How often the clock is looked at between two rounds: timers cannot wait for weeks. */
+const BATCH_BYTES = 1024 ** 3;
+/** How often the clock is looked at between two rounds, since timers cannot wait for weeks, and sources that failed. */
 const LOOK_MS = 60_000;
 /** A disk that fails is asked again after this. */
 const TROUBLE_MS = 60_000;
@@ -39,6 +40,7 @@ export class Scrub implements AsyncDisposable {
   #running: Promise<void> | undefined;
   #isRound = false;
   #wake = new AbortController();
+  #healAtMs = 0;
 
   constructor(options: ScrubOptions) {
     this.#options = options;
@@ -76,6 +78,7 @@ export class Scrub implements AsyncDisposable {
       try {
         if (await this.#isDue()) await this.#round();
         else await this.#wait(LOOK_MS);
+        await this.#healOwed();
       } catch (error) {
         if (signal.aborted) return;
         this.#options.telemetry.log.error(describeError(error), 'scrub failed');
@@ -87,6 +90,12 @@ export class Scrub implements AsyncDisposable {
   async #wait(ms: number): Promise<void> {
     this.#wake = new AbortController();
     await sleep(ms, AbortSignal.any([this.#wake.signal, this.#stop.signal]));
+  }
+
+  async #healOwed(): Promise<void> {
+    if (performance.now() < this.#healAtMs) return;
+    await this.#options.healing.healOwed(this.#stop.signal);
+    this.#healAtMs = performance.now() + LOOK_MS;
   }
 
   async #isDue(): Promise<boolean> {
@@ -103,19 +112,27 @@ export class Scrub implements AsyncDisposable {
     const { index, telemetry } = this.#options;
     const { signal } = this.#stop;
     this.#isRound = true;
-    let after = (await index.readNote(CURSOR)) ?? '';
-    if (after === '') await index.writeNote(STARTED, String(Date.now()));
+    const place = await index.readNote(CURSOR);
+    let after = place ?? '';
+    if (place === undefined) {
+      await index.writeNote(STARTED, String(Date.now()));
+      await index.writeNote(CURSOR, after);
+    }
     telemetry.log.info({ after }, 'scrub begins');
+    let bytes = 0;
     for (;;) {
       const batch = await index.listBlobs(after, BATCH);
       for (const { digest, sizeBytes } of batch) {
         await this.#examine(digest, sizeBytes);
-        if (signal.aborted) return;
+        if (signal.aborted) return index.writeNote(CURSOR, after);
+        after = digest;
+        bytes += sizeBytes;
+        if (bytes >= BATCH_BYTES) break;
       }
-      const last = batch.at(-1);
-      if (!last) break;
-      after = last.digest;
+      if (batch.length === 0) break;
+      bytes = 0;
       await index.writeNote(CURSOR, after);
+      await this.#healOwed();
       await nextTurn();
     }
     await index.writeNote(CURSOR, undefined);

@@ -30,6 +30,7 @@ export const BROKEN_BODIES: readonly NamedFault[] = [
 export const WRONG_BODIES: readonly NamedFault[] = [
   { name: 'one wrong byte', fault: { kind: 'corrupt' } },
   { name: 'a body that is too short', fault: { kind: 'wrongLength', length: 150 } },
+  { name: 'an empty body', fault: { kind: 'wrongLength', length: 0 } },
   { name: 'a body that is too long', fault: { kind: 'wrongLength', length: 60_000 } },
   { name: 'a sign-in page with 200', fault: { kind: 'html' } },
 ];
