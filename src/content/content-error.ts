@@ -36,8 +36,10 @@ export function toContentError(error: unknown, doing: string): ContentError {
   return new ContentError('STORE_FAILED', `${doing}: ${message}`, { cause: error });
 }
 
+/** There is nothing of that name: nor below something that is no folder. */
 export function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
 /** The process lacks something: that says nothing about the file. */

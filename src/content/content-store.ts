@@ -16,8 +16,8 @@ interface ContentReader {
   open(digest: Digest): Promise<ContentFile | undefined>;
   /** Digests of all content, in byte order. */
   list(): AsyncIterable<Digest>;
-  /** The disk below: bytes free for us, and in total. */
-  space(): Promise<{ freeBytes: number; totalBytes: number }>;
+  /** The disk below: bytes free for us, in total, and taken by what the store needs to keep its content in order. */
+  space(): Promise<{ freeBytes: number; totalBytes: number; folderBytes: number }>;
 }
 
 /** Putting content into the store and taking it out. */

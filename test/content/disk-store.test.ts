@@ -1,3 +1,4 @@
+import { lstatSync, readdirSync } from 'node:fs';
 import { mkdir, readdir, readlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -16,6 +17,13 @@ import { describeUpkeep } from './upkeep-conformance.ts';
 import { describeUploads } from './upload-conformance.ts';
 
 const KIB = 1024;
+
+/** What the folders below it, and it, take on the disk. */
+function folderBytes(path: string): number {
+  const names = readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const paths = [path, ...names.map((entry) => join(entry.parentPath, entry.name))];
+  return paths.reduce((sum, folder) => sum + lstatSync(folder).blocks * 512, 0);
+}
 
 describeContentStore('the disk store', () => openDiskStore());
 describeIngest('the disk store', () => openDiskStore());
@@ -171,6 +179,55 @@ describe('the disk store, on a disk that refuses,', () => {
     await opened.store.quarantine(digest);
     expect(await opened.store.verify(digest)).toBe('missing');
     await opened.store.put(digest, bytes);
+    expect(await opened.store.verify(digest)).toBe('intact');
+  });
+
+  test('removes whatever stands in the place of content', async () => {
+    await using opened = await openQuickDiskStore();
+    const { bytes, digest } = content(10);
+    const path = new Layout(opened.path).blob(digest);
+    await mkdir(join(path, 'folder'), { recursive: true });
+    await opened.store.remove(digest);
+    expect(await opened.store.verify(digest)).toBe('missing');
+    await opened.store.put(digest, bytes);
+    expect(await opened.store.verify(digest)).toBe('intact');
+  });
+
+  test('takes in content where somebody has put folders in the place of its pieces', async () => {
+    await using opened = await openQuickDiskStore();
+    const { bytes, digest } = content(1000);
+    const layout = new Layout(opened.path);
+    for (const path of [layout.part(digest), layout.ledger(digest)]) await mkdir(join(path, 'x'), { recursive: true });
+    await using ingest = await opened.store.ingest(digest);
+    await ingestAll(ingest, bytes);
+    expectBytes(await readContent(opened.store, digest), bytes);
+  });
+
+  test('knows what its folders take, after a restart too', async () => {
+    await using opened = await openDiskStore();
+    const folders = async (store: DiskStore) => (await store.space()).folderBytes;
+    for (let n = 0; n < 50; n += 1) await opened.store.put(content(10, String(n)).digest, content(10, String(n)).bytes);
+    expect(await folders(opened.store)).toBe(folderBytes(opened.path));
+    for (let n = 0; n < 50; n += 1) await opened.store.remove(content(10, String(n)).digest);
+    expect(await folders(opened.store)).toBe(folderBytes(opened.path));
+    expect(await folders(await opened.reopen())).toBe(folderBytes(opened.path));
+  });
+
+  test('does not give out damaged content that it can neither move nor remove, until it is another file', async () => {
+    await using disk = await mountSmallDisk(4096 * KIB);
+    await using opened = await openDiskStore(disk.path);
+    const { bytes, digest } = content(10_000);
+    const other = content(10, 'other');
+    await opened.store.put(other.digest, other.bytes);
+    await opened.store.put(digest, content(10_000, 'wrong').bytes);
+    await disk.makeReadOnly();
+    await opened.store.quarantine(digest);
+    expect(await opened.store.open(digest)).toBe(undefined);
+    expect(await opened.store.verify(digest)).toBe('missing');
+    expect(await opened.store.verify(other.digest)).toBe('intact');
+    await disk.makeWritable();
+    await opened.store.put(digest, bytes);
+    expectBytes(await readContent(opened.store, digest), bytes);
     expect(await opened.store.verify(digest)).toBe('intact');
   });
 

@@ -52,6 +52,22 @@ describe('the quota', () => {
     expect(peak.bytes, JSON.stringify(peak.parts)).toBeLessThanOrEqual(quota);
   });
 
+  test('counts the folders that many small blobs have left behind', async () => {
+    const quota = 3 * MIB;
+    await using stage = await setStage({ config: { storage: { path: './data', minFree: 0, quota } } });
+    const { origin, mirror, name } = stage;
+    const blobs = Array.from({ length: 160 }, (_, n) => origin.addBlob(seededBytes(6000, `small ${n}`)));
+    for (let n = 0; n < blobs.length; n += 10) {
+      await Promise.all(blobs.slice(n, n + 10).map((blob) => pullBlob(mirror, name, blob)));
+    }
+    for (const restart of [false, true]) {
+      if (restart) await mirror.restart();
+      await pull(mirror, publishSized(origin, 'library/large', `v1-${restart}`, Math.floor(1.9 * MIB)));
+      const usage = diskUsage(mirror.path);
+      expect(usage.bytes, JSON.stringify(usage.parts)).toBeLessThanOrEqual(quota);
+    }
+  });
+
   test('lets the last image come in by evicting others of the same repository', async () => {
     const quota = 8 * MIB;
     await using stage = await setStage({ config: { storage: { path: './data', minFree: 0, quota } } });
@@ -84,6 +100,29 @@ describe('the quota', () => {
     expect(stored).not.toContain(second.layers[0]);
     await origin.stop();
     await pull(mirror, first);
+  });
+
+  test('does not make a download that a restart broke off begin anew, nor anything go for it', async () => {
+    await using stage = await setStage({ config: { storage: { path: './data', minFree: 0, quota: 6 * MIB } } });
+    const { origin, mirror } = stage;
+    const small = publishSized(origin, 'library/small', 'v1', 100_000);
+    const large = publishSized(origin, 'library/large', 'v1', 4 * MIB);
+    const [layer = ''] = large.layers;
+    await pull(mirror, small);
+    expectContent(await ask(mirror, `/v2/${large.name}/manifests/v1`), large.digest);
+    origin.fault({ path: layer }, { kind: 'slow', bytesPerSecond: 8 * MIB });
+    const leaving = new AbortController();
+    const pulling = fetch(`${mirror.url}/v2/${large.name}/blobs/${layer}`, { signal: leaving.signal });
+    const arrived = pulling.then((answer) => answer.arrayBuffer()).catch(() => undefined);
+    await expect.poll(() => origin.blobBytesSent(layer), { interval: 10 }).toBeGreaterThan(2.8 * MIB);
+    leaving.abort();
+    await arrived;
+    await mirror.restart();
+    origin.clearFaults();
+    await expect.poll(() => storedDigests(mirror), { timeout: 5000 }).toContain(layer);
+    // What was under way when it broke off comes twice.
+    expect(origin.blobBytesSent(layer)).toBeLessThan(5 * MIB);
+    expect(await storedDigests(mirror)).toEqual(contentOf(small, large).filter((digest) => digest !== large.config));
   });
 
   test('of one MiB lets layers through, however often they are asked for', async () => {
@@ -137,5 +176,20 @@ describe('the quota of an upstream', () => {
     await expect.poll(() => metric(mirror, 'entrepot_bypasses_total', { upstream: 'quay.io' })).toBe(1);
     expect(await metric(mirror, 'entrepot_bypasses_total', { reason: 'upstream-quota' })).toBe(1);
     expect((await upstreamOf(mirror, 'quay.io')).contentBytes, 'nothing had to go for it').toBe(contentBytes);
+  });
+
+  test('is not made room under for what cannot fit beside what is pinned', async () => {
+    await using origin = await startOrigin();
+    const config = { pins: ['docker.io/library/pinned:*'], pull: { readAhead: false } };
+    await using mirror = await startMirror(origin, { upstream: { quota: 6 * MIB }, config });
+    await pull(mirror, publishSized(origin, 'library/pinned', 'v1', 3 * MIB));
+    const others = [1, 2, 3].map((n) => publishSized(origin, `library/app-${n}`, 'v1', MIB / 4));
+    for (const image of others) await pull(mirror, image);
+    const large = publishSized(origin, 'library/large', 'v1', 4 * MIB);
+    expect((await pull(mirror, large)).at(-1)).toBe(BYPASS);
+    await settle(mirror);
+    expect(await storedDigests(mirror)).toEqual(expect.arrayContaining(contentOf(...others)));
+    // What fits comes in.
+    expect((await pull(mirror, publishSized(origin, 'library/fits', 'v1', 2.5 * MIB))).at(-1)).toBe(STORED);
   });
 });

@@ -158,6 +158,35 @@ describe.concurrent('warming', () => {
     buildImage(stage.origin, 'library/app', 'v1');
     const { failures } = await warm(stage.mirror, ['app:w*']);
     expect(failures).toHaveLength(1);
+    expect(await metric(stage.mirror, 'entrepot_warmed_images_total', { result: 'failed' })).toBe(1);
+  });
+
+  test('counts, fetches and asks about an image once, however often and in whatever way it is named', async () => {
+    await using stage = await setStage(HOUR);
+    const { origin, mirror } = stage;
+    const image = buildImage(origin, 'library/app', 'latest');
+    await warm(mirror, ['app']);
+    origin.resetCounts();
+    const names = ['app', 'library/app', 'docker.io/app:latest', 'index.docker.io/library/app', 'app:late*', 'app'];
+    expect(await warm(mirror, names)).toMatchObject({ images: 1, imagesDone: 1, blobs: 2, failures: [] });
+    expect(origin.requestCount({ path: '/manifests/' })).toBe(1);
+    expect(await warm(mirror, [`app@${image.digest}`, `app:latest@${image.digest}`])).toMatchObject({ images: 1 });
+  });
+
+  test('names the variant too of a platform that an image does not have', async () => {
+    await using stage = await setStage(HOUR);
+    buildIndex(stage.origin, 'library/app', 'v1');
+    const { failures } = await warm(stage.mirror, ['app:v1'], { platforms: ['linux/arm/v6', 'linux/riscv64'] });
+    expect(failures.map(({ error }) => error)).toEqual(['it has none of the platforms linux/arm/v6, linux/riscv64']);
+  });
+
+  test('of what is hosted here is refused: there is no upstream', async () => {
+    await using stage = await setStage({ config: { hosted: ['local'] } });
+    for (const image of ['local/app:v1', 'local/app:*']) {
+      const refusal = await warm(stage.mirror, ['app:v1', image]).catch((error: unknown) => error);
+      expect(refusal).toMatchObject({ code: 'INVALID', message: expect.stringContaining('is hosted here') });
+    }
+    expect(stage.origin.requests).toEqual([]);
   });
 
   test('of what is no image here is refused, and nothing of the others is fetched', async () => {

@@ -68,8 +68,8 @@ export class DiskIngest implements Ingest {
     const { layout, folders, hashes, hold } = surroundings;
     try {
       const pieces = await findPieces(layout, digest);
-      // It would speak of bytes that the file no longer has.
-      if (!pieces) await removeFile(layout.ledger(digest));
+      // A ledger would speak of bytes that the file no longer has; and somebody may have put something else in their place.
+      if (!pieces) await removePieces(layout, digest);
       const handle = await folders.within(layout.ingests, () => open(layout.part(digest), pieces ? 'r+' : 'w+'));
       const file = new SharedFile(handle);
       try {

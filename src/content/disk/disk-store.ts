@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { access, constants, type FileHandle, mkdir, open, statfs } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { type FileHandle, mkdir, open, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
 import { digestAlgorithm, digestHex, parseDigest, type Digest, type DigestAlgorithm } from '../../oci/digest.ts';
 import type {
   ContentFile,
@@ -18,10 +18,11 @@ import { hashAtPace } from '../hashing/hash-at-pace.ts';
 import { HashPool } from '../hashing/hash-pool.ts';
 import { PassThroughIngest } from '../hashing/pass-through-ingest.ts';
 import { UnreadableError } from '../hashing/running-hash.ts';
+import { Condemned } from './condemned.ts';
 import { type DebrisRules, listDebris, removeDebris } from './debris.ts';
 import { DiskIngest } from './disk-ingest.ts';
 import { DiskUploads } from './disk-uploads.ts';
-import { makeFolderDurably, removeFile } from './durable.ts';
+import { makeFolderDurably, removeContent, removeFile } from './durable.ts';
 import { Folders } from './folders.ts';
 import { Holds } from './holds.ts';
 import { findInterrupted } from './interrupted-ingests.ts';
@@ -30,6 +31,7 @@ import { namesIn } from './names-in.ts';
 import { removePieces } from './pieces.ts';
 import { quarantine } from './quarantine.ts';
 import { readAt } from './read-at.ts';
+import { refusalOf } from './refusal-of.ts';
 
 /** The store as files named after their digests. One process at a time: the index beside it holds the lock. */
 export class DiskStore implements ContentStore {
@@ -42,6 +44,7 @@ export class DiskStore implements ContentStore {
   /** Names of temporary files that `put` writes to at the moment. */
   readonly #putting = new Set<string>();
   readonly #debrisRules: DebrisRules;
+  readonly #condemned = new Condemned();
   #quarantining: Promise<void> = Promise.resolve();
 
   private constructor(root: string) {
@@ -66,7 +69,9 @@ export class DiskStore implements ContentStore {
     const store = new DiskStore(root);
     try {
       await makeFolderDurably(root);
-      for (const folder of [store.#layout.blobs, store.#layout.ingests]) await mkdir(folder, { recursive: true });
+      const { blobs, ingests, uploads, quarantine: aside } = store.#layout;
+      for (const folder of [blobs, ingests]) await mkdir(folder, { recursive: true });
+      await store.#folders.measure([ingests, uploads, aside], blobs);
       return store;
     } catch (error) {
       throw toContentError((await refusalOf(root)) ?? error, `cannot prepare ${root}`);
@@ -75,7 +80,9 @@ export class DiskStore implements ContentStore {
 
   async open(digest: Digest): Promise<ContentFile | undefined> {
     try {
-      const { handle, stats } = await openWithStats(this.#layout.blob(digest));
+      const path = this.#layout.blob(digest);
+      if (await this.#condemned.has(digest, path)) return undefined;
+      const { handle, stats } = await openWithStats(path);
       return {
         sizeBytes: stats.size,
         modifiedAtMs: Math.floor(Math.max(stats.mtimeMs, stats.ctimeMs)),
@@ -100,10 +107,10 @@ export class DiskStore implements ContentStore {
     }
   }
 
-  async space(): Promise<{ freeBytes: number; totalBytes: number }> {
+  async space(): Promise<{ freeBytes: number; totalBytes: number; folderBytes: number }> {
     try {
       const { bavail, blocks, bsize } = await statfs(this.#root);
-      return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+      return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, folderBytes: this.#folders.bytes };
     } catch (error) {
       throw toContentError(error, `cannot measure the disk of ${this.#root}`);
     }
@@ -132,7 +139,7 @@ export class DiskStore implements ContentStore {
 
   async remove(digest: Digest): Promise<void> {
     try {
-      await removeFile(this.#layout.blob(digest));
+      await removeContent(this.#layout.blob(digest));
     } catch (error) {
       throw toContentError(error, `cannot remove ${digest}`);
     }
@@ -165,9 +172,11 @@ export class DiskStore implements ContentStore {
 
   async verify(digest: Digest, pace: { bytesPerSecond?: number; signal?: AbortSignal } = {}): Promise<Verdict> {
     pace.signal?.throwIfAborted();
+    const path = this.#layout.blob(digest);
     let opened;
     try {
-      opened = await openWithStats(this.#layout.blob(digest));
+      if (await this.#condemned.has(digest, path)) return 'missing';
+      opened = await openWithStats(path);
     } catch (error) {
       if (isMissing(error)) return 'missing';
       if (isShortage(error)) throw toContentError(error, `cannot read ${digest}`);
@@ -190,7 +199,8 @@ export class DiskStore implements ContentStore {
 
   quarantine(digest: Digest): Promise<void> {
     // One at a time: the folder holds only so much.
-    const done = this.#quarantining.then(() => quarantine(this.#layout, this.#folders, digest));
+    const parts = { layout: this.#layout, folders: this.#folders, condemned: this.#condemned };
+    const done = this.#quarantining.then(() => quarantine(parts, digest));
     this.#quarantining = done.catch(() => undefined);
     return done;
   }
@@ -232,15 +242,5 @@ async function openWithStats(path: string): Promise<{ handle: FileHandle; stats:
   } catch (error) {
     await handle.close();
     throw error;
-  }
-}
-
-/** Why a folder, or the nearest one above it that is there, cannot be written: making folders tells it in a roundabout way. */
-async function refusalOf(path: string): Promise<unknown> {
-  try {
-    await access(path, constants.W_OK);
-    return undefined;
-  } catch (error) {
-    return isMissing(error) && dirname(path) !== path ? refusalOf(dirname(path)) : error;
   }
 }

@@ -1,20 +1,47 @@
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { lstat, mkdir, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { isMissing } from '../content-error.ts';
-import { renameDurably, syncFolder } from './durable.ts';
+import { syncFolder } from './durable.ts';
+import { diskBytes } from './file-stats.ts';
+import { namesIn } from './names-in.ts';
 
 /** The folders below `storage.path`. Each is made when it is first needed, and again when somebody has removed it. */
 export class Folders {
   readonly #root: string;
   readonly #ready = new Map<string, Promise<void>>();
+  /** What each takes on the disk by itself. They grow with the names in them, and do not shrink. */
+  readonly #sizes = new Map<string, number>();
 
   constructor(root: string) {
     this.#root = root;
   }
 
+  /** What all of them take on the disk, without the files in them. */
+  get bytes(): number {
+    return this.#sizes.values().reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  /**
+   * Looks at what is there: at the folders that are named, and at what is up to two levels below `blobs`.
+   * @throws ContentError, or errors of the file system
+   */
+  async measure(named: readonly string[], blobs: string): Promise<void> {
+    const below = async (folder: string): Promise<string[]> =>
+      (await namesIn(folder, 'folder')).map((name) => join(folder, name));
+    const algorithms = await below(blobs);
+    const nested = (await Promise.all(algorithms.map(below))).flat();
+    const all = [this.#root, ...named, blobs, ...algorithms, ...nested];
+    await Promise.all(all.map((folder) => this.#measure(folder)));
+  }
+
   /** Moves a synced file to its place, for good. @throws errors of the file system */
-  place(from: string, to: string): Promise<void> {
-    return this.within(dirname(to), () => renameDurably(from, to));
+  async place(from: string, to: string): Promise<void> {
+    const folder = dirname(to);
+    const sizeBytes = await this.within(folder, async () => {
+      await rename(from, to);
+      return syncFolder(folder);
+    });
+    this.#sizes.set(folder, sizeBytes);
   }
 
   /** Makes the folder, and does something in it; once more if it was not there after all. @throws what `act` throws */
@@ -47,6 +74,16 @@ export class Folders {
     if (above !== this.#root) await this.#make(above);
     await mkdir(folder, { recursive: true });
     // Also if it was there: a process that was killed may have made it without syncing it.
-    await syncFolder(above);
+    this.#sizes.set(above, await syncFolder(above));
+    await this.#measure(folder);
+  }
+
+  async #measure(folder: string): Promise<void> {
+    try {
+      this.#sizes.set(folder, diskBytes(await lstat(folder)));
+    } catch (error) {
+      // Somebody removes it while we look.
+      if (!isMissing(error)) throw error;
+    }
   }
 }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Interval } from '../../util/interval-set.ts';
 import { isMissing } from '../content-error.ts';
 import { replaceFile } from './durable.ts';
+import { fileStats } from './file-stats.ts';
 
 /** What stands beside the pieces of an ingest: which bytes of the file can be trusted to have been written. */
 export interface Ledger {
@@ -21,6 +22,7 @@ export function writeLedger(path: string, ledger: Ledger): Promise<void> {
 /** Undefined when there is none, or none that can be used: the ingest then starts from nothing. */
 export async function readLedger(path: string): Promise<Ledger | undefined> {
   try {
+    if (!(await fileStats(path))) return undefined;
     const text = await readFile(path, 'utf8');
     if (text.length > MAX_LEDGER_BYTES) return undefined;
     const value: unknown = JSON.parse(text);

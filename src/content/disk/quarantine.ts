@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Digest } from '../../oci/digest.ts';
 import { isMissing, toContentError } from '../content-error.ts';
 import type { Debris } from '../content-store.ts';
+import type { Condemned } from './condemned.ts';
 import { syncFolder } from './durable.ts';
 import { diskBytes, fileStats } from './file-stats.ts';
 import type { Folders } from './folders.ts';
@@ -13,8 +14,17 @@ import { namesIn } from './names-in.ts';
 const MAX_FILES = 16;
 const MAX_BYTES = 1024 * 1024 * 1024;
 
-/** Puts a file aside, or removes it where that cannot be: damaged content must not be served. @throws ContentError */
-export async function quarantine(layout: Layout, folders: Folders, digest: Digest): Promise<void> {
+export interface QuarantineParts {
+  readonly layout: Layout;
+  readonly folders: Folders;
+  readonly condemned: Condemned;
+}
+
+/**
+ * Puts a file aside, removes it where that cannot be, and otherwise remembers it: damaged content must not be served.
+ * @throws ContentError
+ */
+export async function quarantine({ layout, folders, condemned }: QuarantineParts, digest: Digest): Promise<void> {
   const path = layout.blob(digest);
   try {
     if (!(await isMovedAside(layout, folders, digest))) await rm(path, { recursive: true, force: true });
@@ -22,7 +32,9 @@ export async function quarantine(layout: Layout, folders: Folders, digest: Diges
     await syncFolder(dirname(path));
   } catch (error) {
     if (isMissing(error)) return;
-    throw toContentError(error, `cannot put ${digest} aside`);
+    await condemned.add(digest, path).catch(() => {
+      throw toContentError(error, `cannot put ${digest} aside`);
+    });
   }
 }
 
@@ -43,14 +55,14 @@ export async function listQuarantined(layout: Layout): Promise<Debris[]> {
 async function isMovedAside(layout: Layout, folders: Folders, digest: Digest): Promise<boolean> {
   const from = layout.blob(digest);
   const to = layout.quarantined(digest);
+  const stats = await lstat(from);
+  if (!stats.isFile() || sizeOf(stats) > MAX_BYTES) return false;
   try {
-    const stats = await lstat(from);
-    if (!stats.isFile() || sizeOf(stats) > MAX_BYTES) return false;
     await makeRoom(layout, digest, sizeOf(stats));
     await folders.within(layout.quarantine, () => rename(from, to));
     return true;
-  } catch (error) {
-    if (isMissing(error)) throw error;
+  } catch {
+    // Whatever it is: a read-only disk says of folders to be made that they are not there.
     return false;
   }
 }

@@ -27,7 +27,7 @@ export function translateError(file: string, error: unknown): unknown {
   if (code.startsWith('SQLITE_CORRUPT') || code.startsWith('SQLITE_NOTADB')) {
     return new MetadataError(
       'INDEX_CORRUPT',
-      `${file} is damaged or is not an entrepot index (${error.message}): restore it, or move it away to start with an empty one`,
+      `${file} is damaged or is not an entrepot index (${error.message}): restore a backup of it, or run entrepot reindex`,
       because,
     );
   }

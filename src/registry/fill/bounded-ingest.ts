@@ -13,8 +13,8 @@ export interface BoundedIngestOptions {
   readonly budget: DiskBudget;
   /** Whose quota it counts for. */
   readonly registry: string;
-  /** What comes from now on is not kept. */
-  readonly onPassing: (reason: BypassReason, sizeBytes: number | undefined) => void;
+  /** What comes from now on is not kept. @param failure what the disk said, if it is for that */
+  readonly onPassing: (reason: BypassReason, sizeBytes: number | undefined, failure?: ContentError) => void;
 }
 
 /** A way to read what has arrived, whose place is known: what it needs next must not go by unread. */
@@ -111,7 +111,7 @@ export class BoundedIngest implements Ingest {
         return;
       } catch (error) {
         if (!(error instanceof ContentError)) throw error;
-        this.#startPassing('store');
+        this.#startPassing('store', error);
       }
     }
     await this.#pass(chunks, positionBytes);
@@ -227,12 +227,12 @@ export class BoundedIngest implements Ingest {
     }
   }
 
-  #startPassing(reason: BypassReason): void {
+  #startPassing(reason: BypassReason, failure?: ContentError): void {
     if (this.isPassing || this.#hasEnded) return;
     this.#passingReason = reason;
     // Nothing more will be written.
     this.#reservation?.shrinkToWritten();
-    this.#options.onPassing(reason, this.totalBytes);
+    this.#options.onPassing(reason, this.totalBytes, failure);
   }
 
   async #pass(chunks: readonly Uint8Array[], positionBytes: number): Promise<void> {

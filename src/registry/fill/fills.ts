@@ -167,9 +167,11 @@ export class Fills implements AsyncDisposable {
       return new BoundedIngest(await store.ingest(digest), {
         budget,
         registry,
-        onPassing: (reason, sizeBytes) => {
+        onPassing: (reason, sizeBytes, failure) => {
           this.#noteBypass(digest, source, reason, sizeBytes);
-          if (reason === 'store') this.#relieve(sizeBytes);
+          // A disk that fails in another way is not mended by less on it.
+          if (failure?.code === 'STORE_FULL') this.#relieve(sizeBytes);
+          else if (failure) telemetry.storeFailed({ digest, error: failure });
         },
       });
     } catch (error) {

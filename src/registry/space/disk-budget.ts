@@ -3,11 +3,11 @@ import type { ContentStore } from '../../content/content-store.ts';
 import type { UpkeepIndex } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { BypassReason } from '../../telemetry/telemetry.ts';
-import { within } from '../../util/sleep.ts';
 import { diskBytesOf } from './disk-blocks.ts';
-import { Reservation } from './reservation.ts';
+import { type Parked, ParkedPieces } from './parked-pieces.ts';
+import { Reservation, sumUp } from './reservation.ts';
+import { type RoomMaker, unmovableFor } from './room-maker.ts';
 import {
-  allowedBytes,
   excessBytes,
   type Limit,
   roomFor,
@@ -24,22 +24,6 @@ export interface DiskBudgetOptions {
   readonly limits: SpaceLimits;
 }
 
-/** Makes room on the disk. Resolves when nothing is missing any more, or when nothing can be done about it. */
-export interface RoomMaker {
-  makeRoom(missingBytes: () => Promise<number>, registry: string | undefined): Promise<void>;
-  /** What no eviction can remove. */
-  unmovableBytes(): Promise<number>;
-  /** Goes down to the low watermark, beside everything else. */
-  trim(registry: string | undefined): void;
-}
-
-/** A download that was broken off, with what it keeps on the disk. */
-export interface Parked {
-  readonly digest: Digest;
-  readonly sizeBytes: number;
-  readonly atMs: number;
-}
-
 /** What is asked for. */
 interface Wish {
   readonly registry: string;
@@ -49,10 +33,7 @@ interface Wish {
 
 /** A ledger beside the pieces, and its folder's entry. */
 const INGEST_OVERHEAD_BYTES = 8 * 1024;
-/** Beyond this part of the quota it is worth finding out what eviction could do at most. */
-const LARGE_SHARE = 0.1;
-const HOPELESS_MS = 250;
-/** How often room is made for somebody and taken by others, before they are told that there is none. */
+/** There are three limits, of which another one may be in the way each time. */
 const MAX_TURNS = 5;
 
 /**
@@ -63,7 +44,7 @@ export class DiskBudget {
   readonly limits: SpaceLimits;
   readonly #options: DiskBudgetOptions;
   readonly #reservations = new Set<Reservation>();
-  readonly #parked = new Map<Digest, Parked>();
+  readonly #parked = new ParkedPieces();
   readonly #reading = pLimit(1);
   #debrisBytes = 0;
   #roomMaker: RoomMaker | undefined;
@@ -86,9 +67,23 @@ export class DiskBudget {
   async reserve(registry: string, sizeBytes: number, resumed?: Digest): Promise<Reservation | BypassReason> {
     const bytes = diskBytesOf(sizeBytes) + INGEST_OVERHEAD_BYTES;
     return this.#take({ registry, bytes, resumed }, () => {
-      if (resumed !== undefined) this.#parked.delete(resumed);
+      if (resumed !== undefined) this.#parked.unpark(resumed);
       return this.#add(registry, bytes);
     });
+  }
+
+  /**
+   * Makes room for a download that is about to begin, and promises nothing yet.
+   * @param digest the pieces of an earlier one stay, and need not be there twice
+   * @returns why there is none, if there is none
+   */
+  async prepare(registry: string, sizeBytes: number, digest: Digest): Promise<BypassReason | undefined> {
+    const bytes = diskBytesOf(sizeBytes) + INGEST_OVERHEAD_BYTES;
+    using _awaited = this.#parked.await(digest);
+    const taken = await this.#take({ registry, bytes, resumed: digest }, () => this.#add(registry, bytes));
+    if (!(taken instanceof Reservation)) return taken;
+    taken.release();
+    return undefined;
   }
 
   /** Promises more space to a download that needs more than was thought. @returns why there is none, if there is none */
@@ -138,17 +133,22 @@ export class DiskBudget {
 
   /** A download was broken off and keeps its pieces. */
   park(parked: Parked): void {
-    this.#parked.set(parked.digest, { ...parked, sizeBytes: diskBytesOf(parked.sizeBytes) });
+    this.#parked.park(parked);
   }
 
   /** A download goes on where it was broken off, or its pieces are gone. */
   unpark(digest: Digest): void {
-    this.#parked.delete(digest);
+    this.#parked.unpark(digest);
   }
 
   /** Oldest first. */
   get parked(): readonly Parked[] {
-    return [...this.#parked.values()].sort((one, other) => one.atMs - other.atMs);
+    return this.#parked.all;
+  }
+
+  /** Of those, what nobody is about to go on with. */
+  get abandoned(): readonly Parked[] {
+    return this.#parked.abandoned;
   }
 
   /** Looks anew at what else lies in the data directory. */
@@ -189,14 +189,20 @@ export class DiskBudget {
       limit = taken;
       const hopeless = turn === 0 ? await this.#hopelessFor(wish) : undefined;
       if (hopeless !== undefined) return hopeless;
+      let granted: Reservation | undefined;
       let missingBytes = 0;
-      // Only the limit that is in the way: another one may be broken by others, and stay so.
-      const missing = async (): Promise<number> => {
-        const reading = await this.#reading(() => this.#readFor(wish));
-        missingBytes = bytes - roomUnder(taken, registry, reading, this.limits);
-        return missingBytes;
-      };
+      // Only the limit that is in the way: another one may be broken by others, and stay so. Where nothing is missing any
+      // more it is taken at once: others wait for room as well.
+      const missing = (): Promise<number> =>
+        this.#reading(async () => {
+          if (granted) return 0;
+          const reading = await this.#readFor(wish);
+          missingBytes = bytes - roomUnder(taken, registry, reading, this.limits);
+          if (roomFor(registry, reading, this.limits).bytes >= bytes) granted = grant();
+          return missingBytes;
+        });
       await this.#roomMaker.makeRoom(missing, taken === 'upstream-quota' ? registry : undefined);
+      if (granted) return granted;
       if (missingBytes > 0) return taken;
     }
     return limit;
@@ -205,15 +211,12 @@ export class DiskBudget {
   /** Nothing is evicted for what would not fit in the end. */
   async #hopelessFor(wish: Wish): Promise<BypassReason | undefined> {
     const { registry, bytes } = wish;
-    // Finding out what is pinned may take long the first time: then it is known the next time.
-    const isLarge = bytes >= allowedBytes(this.limits) * LARGE_SHARE;
-    const unmovable = isLarge ? this.#roomMaker?.unmovableBytes() : undefined;
-    const unmovableBytes = (unmovable && (await within(HOPELESS_MS, unmovable))) ?? 0;
+    if (!this.#roomMaker) return undefined;
+    const unmovable = await unmovableFor(wish, this.#roomMaker, this.limits);
     const reading = await this.#reading(() => this.#readFor(wish));
     // The pieces of broken-off downloads can go as well.
-    const others = this.parked.filter(({ digest }) => digest !== wish.resumed);
-    const piecesBytes = others.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    const best = withoutPieces(withoutContent(reading, unmovableBytes), piecesBytes);
+    const piecesBytes = this.#parked.bytes - this.#parked.bytesOf(wish.resumed);
+    const best = withoutPieces(withoutContent(reading, unmovable), piecesBytes);
     const room = roomFor(registry, best, this.limits);
     return bytes > room.bytes ? room.tightest : undefined;
   }
@@ -225,8 +228,9 @@ export class DiskBudget {
   }
 
   async #readFor({ resumed }: Wish): Promise<SpaceReading> {
-    const parked = resumed === undefined ? undefined : this.#parked.get(resumed);
-    return withoutPieces(await this.#read(), parked?.sizeBytes ?? 0);
+    // As of the moment when all pieces are added up.
+    const piecesBytes = this.#parked.bytesOf(resumed);
+    return withoutPieces(await this.#read(), piecesBytes);
   }
 
   /**
@@ -234,14 +238,9 @@ export class DiskBudget {
    * rest is read counts twice then, and never not at all.
    */
   async #read(): Promise<SpaceReading> {
-    const byRegistry = new Map<string, number>();
-    let unwrittenBytes = 0;
-    for (const { registry, bytes, unwrittenBytes: unwritten } of this.#reservations) {
-      byRegistry.set(registry, (byRegistry.get(registry) ?? 0) + bytes);
-      unwrittenBytes += unwritten;
-    }
-    const parkedBytes = [...this.#parked.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    const [usage, { freeBytes, totalBytes }] = await Promise.all([
+    const { bytes, unwrittenBytes, bytesByRegistry } = sumUp(this.#reservations);
+    const parkedBytes = this.#parked.bytes;
+    const [usage, { freeBytes, totalBytes, folderBytes }] = await Promise.all([
       this.#options.index.usage(),
       this.#options.store.space(),
     ]);
@@ -249,10 +248,11 @@ export class DiskBudget {
       usage,
       freeBytes,
       totalBytes,
-      inFlightBytes: [...byRegistry.values()].reduce((sum, bytes) => sum + bytes, parkedBytes),
+      inFlightBytes: bytes + parkedBytes,
       unwrittenBytes,
-      inFlightByRegistry: byRegistry,
+      inFlightByRegistry: bytesByRegistry,
       debrisBytes: this.#debrisBytes,
+      folderBytes,
     };
   }
 }

@@ -9,12 +9,13 @@ import { describeError, type Telemetry } from '../../telemetry/telemetry.ts';
 import { giveWay } from '../../util/give-way.ts';
 import { sleep, within } from '../../util/sleep.ts';
 import { chooseVictims } from './choose-victims.ts';
-import type { DiskBudget, RoomMaker } from './disk-budget.ts';
+import type { DiskBudget } from './disk-budget.ts';
 import type { PinnedContent } from './pinned-content.ts';
 import type { Pins } from './pins.ts';
 import type { Freed, Removal } from './removal.ts';
 import { registryOf } from './registry-of.ts';
 import { usedBytes } from './room.ts';
+import type { RoomMaker } from './room-maker.ts';
 
 /** A digest that is being downloaded, and for which repositories. */
 export interface Download {
@@ -95,13 +96,13 @@ export class Eviction implements RoomMaker, AsyncDisposable {
     this.trim(registry);
   }
 
-  /** What is pinned, and what is hosted, referrers and loose blobs included. */
-  async unmovableBytes(): Promise<number> {
+  /** What is pinned, and what is hosted, referrers and loose blobs included: of everything, or of an upstream. */
+  async unmovableBytes(registry?: string): Promise<number> {
     const { pinned, index, hosted } = this.#options;
-    const pinnedBytes = await pinned.bytes();
-    if (hosted.size === 0) return pinnedBytes;
+    const pinnedBytes = await pinned.bytes(registry);
+    if (hosted.size === 0 || registry !== undefined) return pinnedBytes;
     const { diskBytesByRegistry } = await index.usage();
-    return [...hosted].reduce((sum, registry) => sum + (diskBytesByRegistry.get(registry) ?? 0), pinnedBytes);
+    return [...hosted].reduce((sum, name) => sum + (diskBytesByRegistry.get(name) ?? 0), pinnedBytes);
   }
 
   /** How many images are pinned. */
@@ -227,8 +228,9 @@ export class Eviction implements RoomMaker, AsyncDisposable {
   /** Gives up the oldest broken-off download that nobody has asked for since. */
   async #discardParked(unaskedForMs: number): Promise<boolean> {
     const { budget, store } = this.#options;
-    for (const { digest, atMs } of budget.parked) {
-      if (Date.now() - atMs < unaskedForMs) return false;
+    for (const { digest, atMs } of budget.abandoned) {
+      // A clock that was set back makes pieces of the future: they are not young.
+      if (Math.abs(Date.now() - atMs) < unaskedForMs) continue;
       try {
         await store.discardInterrupted(digest);
         budget.unpark(digest);

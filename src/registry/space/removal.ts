@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ContentStore } from '../../content/content-store.ts';
 import type { DoomedContent, DoomedIndex, Root, RootIndex } from '../../metadata/metadata-index.ts';
-import type { Telemetry } from '../../telemetry/telemetry.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { describeError, type Telemetry } from '../../telemetry/telemetry.ts';
 import type { KeyedLock } from '../../util/keyed-lock.ts';
 
 export interface RemovalOptions {
@@ -19,6 +20,12 @@ export type RemovalCause = 'evicted' | 'purged' | 'garbage' | 'deleted';
 export interface Freed {
   readonly blobs: number;
   readonly bytes: number;
+}
+
+/** A file that the disk did not let go. */
+interface Failure {
+  readonly digest: Digest;
+  readonly error: unknown;
 }
 
 /** What was left doomed by a crash is settled in batches of this size. */
@@ -70,19 +77,42 @@ export class Removal {
     return freed;
   }
 
-  /** Removes the files that an earlier run had noted and did not come to remove. */
+  /**
+   * Removes the files that an earlier run had noted and did not come to remove. Those that the disk refuses to let go stay
+   * noted, and keep nothing else from being done.
+   */
   async settleAll(): Promise<Freed> {
+    const { index } = this.#options;
     const freed = { blobs: 0, bytes: 0 };
-    for (;;) {
-      const doomed = await this.#options.index.listDoomed(BATCH);
-      if (doomed.length === 0) return freed;
-      const { blobs, bytes } = await this.#settle(doomed);
+    const stuck = new Set<Digest>();
+    while (stuck.size < BATCH) {
+      const doomed = (await index.listDoomed(BATCH + stuck.size)).filter(({ digest }) => !stuck.has(digest));
+      if (doomed.length === 0) break;
+      const { blobs, bytes, failures } = await this.#remove(doomed);
       freed.blobs += blobs;
       freed.bytes += bytes;
+      for (const { digest } of failures) stuck.add(digest);
+      this.#complain(failures);
+    }
+    return freed;
+  }
+
+  /** What stays is noted as doomed, and goes at the next start. @throws where nothing goes: more would be as futile */
+  async #settle(doomed: readonly DoomedContent[]): Promise<Freed> {
+    const { blobs, bytes, failures } = await this.#remove(doomed);
+    if (blobs === 0) for (const { error } of failures) throw error;
+    this.#complain(failures);
+    return { blobs, bytes };
+  }
+
+  #complain(failures: readonly Failure[]): void {
+    const { log } = this.#options.telemetry;
+    for (const { digest, error } of failures) {
+      log.error({ digest, ...describeError(error) }, 'a file that is to go cannot be removed');
     }
   }
 
-  async #settle(doomed: readonly DoomedContent[]): Promise<Freed> {
+  async #remove(doomed: readonly DoomedContent[]): Promise<Freed & { failures: readonly Failure[] }> {
     const { store, index, locks } = this.#options;
     return locks.runAll(
       doomed.map(({ digest }) => digest),
@@ -93,9 +123,11 @@ export class Removal {
         const outcomes = await Promise.allSettled(wanted.map(({ digest }) => store.remove(digest)));
         const gone = wanted.filter((_, position) => outcomes[position]?.status === 'fulfilled');
         await index.settleDoomed(gone.map(({ digest }) => digest));
-        // What stays is noted as doomed, and goes at the next start.
-        for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
-        return { blobs: gone.length, bytes: gone.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
+        const failures = wanted.flatMap(({ digest }, position): Failure[] => {
+          const outcome = outcomes[position];
+          return outcome?.status === 'rejected' ? [{ digest, error: outcome.reason }] : [];
+        });
+        return { blobs: gone.length, bytes: gone.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0), failures };
       },
     );
   }

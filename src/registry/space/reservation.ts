@@ -45,3 +45,20 @@ export class Reservation {
     this.#onEnd(this);
   }
 }
+
+/** What was promised to all of them. */
+export function sumUp(reservations: Iterable<Reservation>): {
+  readonly bytes: number;
+  readonly unwrittenBytes: number;
+  readonly bytesByRegistry: ReadonlyMap<string, number>;
+} {
+  const bytesByRegistry = new Map<string, number>();
+  let [bytes, unwrittenBytes] = [0, 0];
+  for (const reservation of reservations) {
+    const { registry } = reservation;
+    bytesByRegistry.set(registry, (bytesByRegistry.get(registry) ?? 0) + reservation.bytes);
+    bytes += reservation.bytes;
+    unwrittenBytes += reservation.unwrittenBytes;
+  }
+  return { bytes, unwrittenBytes, bytesByRegistry };
+}

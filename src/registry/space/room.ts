@@ -26,6 +26,8 @@ export interface SpaceReading {
   readonly inFlightByRegistry: ReadonlyMap<string, number>;
   /** Files that are no content. */
   readonly debrisBytes: number;
+  /** The folders that all of it lies in. */
+  readonly folderBytes: number;
 }
 
 /** What bounds the store: the free space of the disk, the quota, the quota of one registry. */
@@ -40,9 +42,8 @@ export interface Room {
   readonly tightest: Limit;
 }
 
-/** Folders of the store, at most 256 for each of its two algorithms, and the two above them. */
-const MAX_FOLDERS = 2 * 256 + 4;
-const FOLDER_BYTES = 4096;
+/** The key that signs tokens lies beside the index. */
+const KEY_BYTES = 4096;
 
 /** The index grows between two looks at it: this much of the quota is left to that. */
 const MAX_INDEX_GROWTH_BYTES = 2 * 1024 * 1024;
@@ -71,14 +72,20 @@ export function roomUnder(limit: Limit, registry: string, reading: SpaceReading,
   }
 }
 
+/** What cannot go. */
+export interface Unmovable {
+  readonly bytes: number;
+  readonly bytesByRegistry: ReadonlyMap<string, number>;
+}
+
 /** What there would be if all content went that can go. */
-export function withoutContent(reading: SpaceReading, unmovableBytes: number): SpaceReading {
+export function withoutContent(reading: SpaceReading, { bytes, bytesByRegistry }: Unmovable): SpaceReading {
   const { usage, freeBytes } = reading;
-  const goneBytes = Math.max(0, usage.diskBytes - unmovableBytes);
+  const goneBytes = Math.max(0, usage.diskBytes - bytes);
   return {
     ...reading,
     freeBytes: freeBytes + goneBytes,
-    usage: { ...usage, blobs: 0, diskBytes: usage.diskBytes - goneBytes, diskBytesByRegistry: new Map() },
+    usage: { ...usage, diskBytes: usage.diskBytes - goneBytes, diskBytesByRegistry: bytesByRegistry },
   };
 }
 
@@ -89,9 +96,8 @@ export function withoutPieces(reading: SpaceReading, piecesBytes: number): Space
 }
 
 /** All that stands below the data directory, or will when the downloads under way are complete. */
-export function usedBytes({ usage, inFlightBytes, debrisBytes }: SpaceReading): number {
-  const folderBytes = Math.min(usage.blobs, MAX_FOLDERS) * FOLDER_BYTES + 4 * FOLDER_BYTES;
-  return usage.diskBytes + usage.indexBytes + folderBytes + inFlightBytes + debrisBytes;
+export function usedBytes({ usage, inFlightBytes, debrisBytes, folderBytes }: SpaceReading): number {
+  return usage.diskBytes + usage.indexBytes + KEY_BYTES + folderBytes + inFlightBytes + debrisBytes;
 }
 
 /** What of the quota content may use. */

@@ -102,7 +102,7 @@ export class Garbage {
 
   async #collectIngests(beforeMs: number, isDryRun: boolean): Promise<{ count: number; bytes: number }> {
     const { store, budget } = this.#options;
-    const old = (await store.interrupted()).filter(({ atMs }) => atMs < beforeMs);
+    const old = (await store.interrupted()).filter(({ atMs }) => isOld(atMs, beforeMs));
     const collected = { count: 0, bytes: 0 };
     for (const { digest, sizeBytes } of old) {
       if (!isDryRun) {
@@ -122,7 +122,7 @@ export class Garbage {
 
   async #collectDebris(beforeMs: number, isDryRun: boolean): Promise<{ count: number; bytes: number }> {
     const { store, budget } = this.#options;
-    const old = (await store.debris()).filter(({ atMs }) => atMs < beforeMs);
+    const old = (await store.debris()).filter(({ atMs }) => isOld(atMs, beforeMs));
     if (!isDryRun) {
       for (const { name } of old) await store.removeDebris(name);
       await budget.measureDebris();
@@ -139,4 +139,10 @@ export class Garbage {
       await nextTurn();
     }
   }
+}
+
+/** A clock that was set back makes files of the future: they are not young. */
+function isOld(atMs: number, beforeMs: number): boolean {
+  const nowMs = Date.now();
+  return atMs < beforeMs || atMs - nowMs > nowMs - beforeMs;
 }

@@ -77,7 +77,8 @@ export class LostContent {
     // It counts as what was put aside before it counts no more as content.
     await budget.measureDebris();
     this.#missed.set(digest, true);
-    await index.removeBlobs([digest]);
+    // An index that refuses costs another look at it next time, not the client its answer.
+    await index.removeBlobs([digest]).catch((error: unknown) => telemetry.storeFailed({ digest, error }));
     telemetry.contentLost({ digest, reason: verdict, noticed });
   }
 }

@@ -44,6 +44,7 @@ export class Reconciliation {
   #interrupted: readonly InterruptedIngest[] = [];
   #agreement: Promise<void> | undefined;
   #reportedLosses = 0;
+  #isIndexEmpty = false;
   readonly #stop = new AbortController();
 
   constructor(options: ReconciliationOptions) {
@@ -52,7 +53,8 @@ export class Reconciliation {
 
   /** Looks at what an earlier run left half done, and counts it. To be called before anything is served. */
   async prepare(): Promise<void> {
-    const { store, budget } = this.#options;
+    const { store, budget, index } = this.#options;
+    this.#isIndexEmpty = (await index.listBlobs('', 1)).length === 0;
     this.#interrupted = await store.interrupted();
     for (const parked of this.#interrupted) budget.park(parked);
     for (const { kind, name } of await store.debris()) if (kind === 'temporary') await store.removeDebris(name);
@@ -138,6 +140,12 @@ export class Reconciliation {
   /** A file without a row: whole ones are taken in, others are put aside. */
   async #adopt(digest: Digest): Promise<number> {
     const { store, index, locks, budget, telemetry } = this.#options;
+    if (this.#isIndexEmpty) {
+      this.#isIndexEmpty = false;
+      telemetry.log.error(
+        'the index is empty, and the store is not: what was lost with the index, as names, tags and pins, is only in a backup of it',
+      );
+    }
     // It may have come into the index since that was read.
     if ((await index.findBlob('', digest)).isStored) return 0;
     return locks.run(digest, async () => {

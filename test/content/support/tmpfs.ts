@@ -11,6 +11,7 @@ export interface SmallDisk extends AsyncDisposable {
   readonly path: string;
   /** From now on writing is refused, to root too. Nothing on it may be open for writing. */
   makeReadOnly(): Promise<void>;
+  makeWritable(): Promise<void>;
 }
 
 /** Mounts an empty file system in memory: a full or read-only disk is a real one. */
@@ -21,6 +22,9 @@ export async function mountSmallDisk(sizeBytes: number): Promise<SmallDisk> {
     path,
     makeReadOnly: async () => {
       await run('mount', ['-o', 'remount,ro', path]);
+    },
+    makeWritable: async () => {
+      await run('mount', ['-o', 'remount,rw', path]);
     },
     [Symbol.asyncDispose]: async () => {
       // Lazily: a file that a failed test left open must not keep the disk.

@@ -56,7 +56,7 @@ class World {
     this.budget = new DiskBudget({
       index: { usage: () => late(this.#usage(), lags) },
       store: {
-        space: () => late({ freeBytes: this.#freeBytes, totalBytes: DISK_BYTES }, lags),
+        space: () => late({ freeBytes: this.#freeBytes, totalBytes: DISK_BYTES, folderBytes: 0 }, lags),
         debris: async () => [],
       },
       limits: {

@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { digestOf } from '../../../src/oci/digest.ts';
-import type { RoomMaker } from '../../../src/registry/space/disk-budget.ts';
 import { Reservation } from '../../../src/registry/space/reservation.ts';
+import type { RoomMaker } from '../../../src/registry/space/room-maker.ts';
 import { budgetOver, type Figures, quotaFor } from './figures.ts';
 
 const MIB = 1024 * 1024;
@@ -159,6 +159,36 @@ describe('a budget that can make room', () => {
     expect(first?.missingBytes).toBeGreaterThanOrEqual(3 * MIB);
     expect(first?.missingBytes).toBeLessThanOrEqual(3 * MIB + OVERHEAD);
     expect(evictor.evictedBytes).toBe(4 * MIB);
+  });
+
+  test('gives all who come at once what there is when others have gone, whoever was quicker', async () => {
+    const { budget, figures } = budgetOver({ quotaBytes: await quotaFor(100 * MIB) });
+    store(figures, 95 * MIB);
+    budget.use(new Evictor(figures));
+    const sizes = Array.from({ length: 60 }, (_, n) => (n % 3 === 0 ? 3 * MIB : MIB / 2));
+    const outcomes = await Promise.all(sizes.map((size) => budget.reserve(hub, size)));
+    expect(outcomes.filter((outcome) => !(outcome instanceof Reservation))).toEqual([]);
+  });
+
+  test('prepares for a download that goes on without the space of its pieces, and without giving them up', async () => {
+    const { budget, figures } = budgetOver({ quotaBytes: await quotaFor(10 * MIB) });
+    store(figures, 3 * MIB);
+    budget.park({ digest, sizeBytes: 4 * MIB, atMs: 10 });
+    const abandoned: unknown[] = [];
+    const evictor = new Evictor(figures);
+    budget.use(evictor);
+    const makeRoom = evictor.makeRoom.bind(evictor);
+    evictor.makeRoom = async (...wish) => {
+      abandoned.push(...budget.abandoned);
+      await makeRoom(...wish);
+    };
+    expect(await budget.prepare(hub, 6 * MIB, digest)).toBe(undefined);
+    expect(evictor.evictedBytes).toBe(0);
+    expect(await budget.prepare(hub, 8 * MIB, digest)).toBe(undefined);
+    expect([evictor.evictedBytes, abandoned]).toEqual([2 * MIB, []]);
+    expect(budget.abandoned).toMatchObject([{ digest, sizeBytes: 4 * MIB }]);
+    expect((await budget.read()).inFlightBytes).toBe(4 * MIB);
+    expect(await budget.prepare(hub, 11 * MIB, digest)).toBe('quota');
   });
 
   test('asks for nothing when there is enough', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { digestOf } from '../../../src/oci/digest.ts';
+import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import type { Root } from '../../../src/metadata/metadata-index.ts';
 import { Reservation } from '../../../src/registry/space/reservation.ts';
 import { APP, download, IMAGE_DISK_BYTES, LAYER_BYTES, openStock, type Stock, stockDigest } from './stock.ts';
@@ -21,6 +21,16 @@ async function evictTo(stock: Stock, bytes: number): Promise<string[]> {
   const gone: Root[] = [];
   await stock.space.eviction.evictTo(bytes, (roots) => gone.push(...roots));
   return gone.map(({ tags }) => tags.join());
+}
+
+/** Breaks off a download, which keeps its pieces. */
+async function park({ store, space }: Stock, name: string, atMs: number): Promise<Digest> {
+  const digest = stockDigest(name);
+  await using ingest = await store.ingest(digest);
+  ingest.describe(LAYER_BYTES, 'test');
+  await ingest.write([Buffer.alloc(50_000)], 0);
+  space.budget.park({ digest, sizeBytes: 50_000, atMs });
+  return digest;
 }
 
 describe('eviction', () => {
@@ -154,16 +164,8 @@ describe('eviction', () => {
   test('gives up broken-off downloads that nobody came back for, before images, and others after them', async () => {
     await using stock = await openStock();
     await stock.addImage('a');
-    const park = async (name: string, atMs: number) => {
-      const digest = stockDigest(name);
-      await using ingest = await stock.store.ingest(digest);
-      ingest.describe(LAYER_BYTES, 'test');
-      await ingest.write([Buffer.alloc(50_000)], 0);
-      stock.space.budget.park({ digest, sizeBytes: 50_000, atMs });
-      return digest;
-    };
-    await park('long ago', Date.now() - 24 * 3_600_000);
-    const fresh = await park('just now', Date.now());
+    await park(stock, 'long ago', Date.now() - 24 * 3_600_000);
+    const fresh = await park(stock, 'just now', Date.now());
     await free(stock, 10 * KIB);
     expect(stock.space.budget.parked.map(({ digest }) => digest)).toEqual([fresh]);
     expect((await stock.store.interrupted()).map(({ digest }) => digest)).toEqual([fresh]);
@@ -172,6 +174,18 @@ describe('eviction', () => {
     expect([await stock.tags(), stock.space.budget.parked.length]).toEqual([[], 1]);
     await free(stock, 10 * KIB);
     expect([stock.space.budget.parked, await stock.store.interrupted()]).toEqual([[], []]);
+  });
+
+  test('takes broken-off downloads of the future, before a clock was set back, for old ones', async () => {
+    await using stock = await openStock();
+    await stock.addImage('a');
+    const fresh = await park(stock, 'just now', Date.now());
+    await park(stock, 'tomorrow', Date.now() + 24 * 3_600_000);
+    await free(stock, 10 * KIB);
+    expect([await stock.tags(), stock.space.budget.parked.map(({ digest }) => digest)]).toEqual([['a'], [fresh]]);
+    await park(stock, 'in a minute', Date.now() + 60_000);
+    await free(stock, 2 ** 40);
+    expect([await stock.tags(), stock.space.budget.parked]).toEqual([[], []]);
   });
 
   test('ends when nothing may go', async () => {

@@ -7,6 +7,7 @@ export interface Figures {
   usage: Usage;
   freeBytes: number;
   debrisBytes: number;
+  folderBytes: number;
 }
 
 /** A budget over figures of an empty disk of a terabyte. */
@@ -15,11 +16,12 @@ export function budgetOver(limits: Partial<SpaceLimits>): { budget: DiskBudget; 
     usage: { blobs: 0, diskBytes: 0, diskBytesByRegistry: new Map(), indexBytes: 0, indexUnwrittenBytes: 0 },
     freeBytes: 2 ** 40,
     debrisBytes: 0,
+    folderBytes: 0,
   };
   const budget = new DiskBudget({
     index: { usage: async () => figures.usage },
     store: {
-      space: async () => ({ freeBytes: figures.freeBytes, totalBytes: 0 }),
+      space: async () => ({ freeBytes: figures.freeBytes, totalBytes: 0, folderBytes: figures.folderBytes }),
       debris: async () => [{ name: 'x', kind: 'quarantined', sizeBytes: figures.debrisBytes, atMs: 0 }],
     },
     limits: { quotaBytes: undefined, minFreeBytes: 0, lowWatermark: 0.9, registryQuotas: new Map(), ...limits },

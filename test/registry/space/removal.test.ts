@@ -7,6 +7,10 @@ function root(name: string, repository = APP) {
   return { repository, digest: digestOf(Buffer.from(`manifest of ${name}`)), tags: [name], isManifest: true };
 }
 
+function loose(n: number) {
+  return { digest: digestOf(Buffer.from(`loose ${n}`)), sizeBytes: 10 };
+}
+
 async function isStored(stock: Stock, name: string): Promise<[isFile: boolean, isRow: boolean]> {
   const digest = stockDigest(name);
   return [(await stock.files()).has(digest), (await stock.index.findBlob(APP, digest)).isStored];
@@ -121,6 +125,35 @@ describe('a removal', () => {
       await stock.space.removal.drop([{ ...root('a'), digest: stockDigest('again'), isManifest: false }], 'garbage');
     }
     expect(await stock.files()).toEqual(new Set());
+  });
+
+  test('whose file the disk refuses to give up keeps no other from coming to its end', async () => {
+    await using stock = await openStock();
+    for (const name of ['a', 'b']) await stock.addImage(name);
+    await stock.index.dropRoots([root('a'), root('b')]);
+    const stuck = stockDigest("a's layer");
+    const refusing = new Removal({
+      ...stock,
+      store: {
+        remove: async (digest) => {
+          if (digest === stuck) throw new Error('the disk refuses');
+          await stock.store.remove(digest);
+        },
+      },
+    });
+    expect((await refusing.settleAll()).blobs).toBe(3);
+    expect([...(await stock.files())]).toEqual([stuck]);
+    expect(await stock.index.listDoomed(10)).toEqual([{ digest: stuck, sizeBytes: LAYER_BYTES }]);
+    expect((await stock.space.removal.settleAll()).blobs).toBe(1);
+  });
+
+  test('gives up when the disk refuses everything', async () => {
+    await using stock = await openStock();
+    for (let n = 0; n < 600; n += 1) await stock.index.putBlob({ ...loose(n), repositories: [APP], atMs: 1 });
+    await stock.index.dropRoots(Array.from({ length: 600 }, (_, n) => ({ repository: APP, ...loose(n) })));
+    const refusing = new Removal({ ...stock, store: { remove: async () => Promise.reject(new Error('refused')) } });
+    expect(await refusing.settleAll()).toEqual({ blobs: 0, bytes: 0 });
+    expect(await stock.index.listDoomed(1000)).toHaveLength(600);
   });
 
   test('whose file the disk refuses to give up is tried again', async () => {
