@@ -32,6 +32,8 @@ const MAX_LOG_BYTES = 16 * 1024 * 1024;
 export interface RunningServer {
   /** The mirror's door, the registry's door if there is one, and the admin listener, as `host:port`. */
   readonly addresses: { readonly mirror: string; readonly registry?: string; readonly admin: string };
+  /** Goes on in new files where logs were renamed. */
+  reopenLogs(): void;
   /** Ends it: no new connections, running answers may end within `server.drainTimeout`, downloads are kept for later. */
   close(): Promise<void>;
 }
@@ -121,6 +123,10 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
   const running = opened.move();
   return {
     addresses,
+    reopenLogs: () => {
+      doors.audit?.reopen();
+      logger.info({ file: config.access?.auditFile }, 'log files opened again');
+    },
     close: async () => {
       isDraining = true;
       logger.info({ limitMs: config.server.drainTimeoutMs }, 'shutting down');
@@ -135,7 +141,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
 async function openDistribution(
   config: Config,
   { registry, telemetry, readiness, opened, logger }: DoorParts,
-): Promise<{ mirror: Listener; registry: Listener | undefined }> {
+): Promise<{ mirror: Listener; registry: Listener | undefined; audit: AuditFile | undefined }> {
   const { site, storage } = config;
   const access = opened.use(
     await Access.open({
@@ -156,14 +162,15 @@ async function openDistribution(
     opened,
     logger,
   );
-  if (!config.registry) return { mirror, registry: undefined };
+  if (!config.registry) return { mirror, registry: undefined, audit };
   const challenges = { publicUrl: config.registry.url, resolve: addressResolver(registry.upstreams) };
   const tokens = createTokenListener({ ...challenges, access, telemetry, audit });
   const demanding = createDistributionListener(api, telemetry, new RegistryDoor(access, challenges), audit);
   const pages = mirrorListener(demanding, readiness);
   const listener: RequestListener = (message, response) =>
     isTokenUrl(message.url ?? '') ? tokens(message, response) : pages(message, response);
-  return { mirror, registry: await openDoor({ section: 'registry', ...config.registry }, listener, opened, logger) };
+  const demandingDoor = await openDoor({ section: 'registry', ...config.registry }, listener, opened, logger);
+  return { mirror, registry: demandingDoor, audit };
 }
 
 /** What leaves the event log: webhooks. */

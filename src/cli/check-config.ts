@@ -1,6 +1,7 @@
 import { ConfigError, type ConfigProblem, formatProblem } from '../config/config-error.ts';
 import { type ConfigSource, loadConfig } from '../config/load.ts';
 import { EXIT_CODE } from './exit-code.ts';
+import { show } from './output/show.ts';
 
 interface Verdict {
   readonly problems: readonly ConfigProblem[];
@@ -10,13 +11,10 @@ interface Verdict {
 export async function checkConfig(source: ConfigSource, options: { json: boolean }): Promise<number> {
   const verdict = await judge(source);
   const ok = verdict.problems.length === 0;
-  if (options.json) {
-    console.log(JSON.stringify({ file: source.file ?? null, ok, ...verdict }, undefined, 2));
-  } else {
+  await show({ file: source.file ?? null, ok, ...verdict }, options, ({ problems }) => {
     const name = source.file ?? 'built-in defaults';
-    for (const problem of verdict.problems) console.log(formatProblem(name, problem));
-    if (ok) console.log(`${name}: ok`);
-  }
+    return ok ? `${name}: ok` : problems.map((problem) => formatProblem(name, problem)).join('\n');
+  });
   return ok ? EXIT_CODE.ok : EXIT_CODE.wrongUse;
 }
 

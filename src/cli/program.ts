@@ -23,7 +23,7 @@ import { chooseConfig, CONFIG_HELP } from './config-file.ts';
 import { EXIT_CODE } from './exit-code.ts';
 
 /** What is the user's to put right, in our own words and in the mirror's. */
-const WRONG_USE_CODES: ReadonlySet<string> = new Set(['WRONG_USE', 'INVALID']);
+const WRONG_USE_CODES: ReadonlySet<string> = new Set(['WRONG_USE', 'INVALID', 'CONFIG_INVALID']);
 
 /** Runs one command line. @param argv as Node gives it @returns the exit code */
 export async function runProgram(argv: readonly string[]): Promise<number> {
@@ -88,9 +88,9 @@ function addAdminCommands(program: Command, end: End): void {
   addRefresh(program, end);
   addPins(program);
   addPurge(program, end);
-  addEvict(program);
-  addGc(program);
-  addRetention(program);
+  addEvict(program, end);
+  addGc(program, end);
+  addRetention(program, end);
   addVerify(program, end);
   addScrub(program);
   addOffline(program);

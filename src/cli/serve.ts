@@ -4,6 +4,7 @@ import { type ConfigSource, loadConfig } from '../config/load.ts';
 import type { RunningServer } from '../server.ts';
 import { CodedError } from '../util/coded-error.ts';
 import { EXIT_CODE } from './exit-code.ts';
+import { HangupSignal } from './hangup-signal.ts';
 import { StopSignals } from './stop-signals.ts';
 
 type StartServer = (config: Config) => Promise<RunningServer>;
@@ -14,7 +15,9 @@ export async function serve(source: ConfigSource, start: StartServer = startReal
     const config = await loadConfig(source);
     // Before the start: a signal that comes during it stops the server as soon as it is up.
     using signals = new StopSignals();
+    using hangup = new HangupSignal();
     const server = await start(config);
+    hangup.onSignal = () => server.reopenLogs();
     await signals.first;
     await server.close();
     return EXIT_CODE.ok;

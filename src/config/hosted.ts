@@ -1,6 +1,5 @@
 import { isRepositoryPath } from '../oci/repository.ts';
 import type { UpstreamConfig } from './config.ts';
-import { imageGlob } from './globs.ts';
 import { parsedText } from './scalars.ts';
 import type { SectionReader } from './section-reader.ts';
 import { list } from './structures.ts';
@@ -11,8 +10,6 @@ export const hostedSchema = list(
     'a namespace; write one part of a name, for example local',
   ),
 ).prefault([]);
-
-export const pinsSchema = list(imageGlob()).prefault([]);
 
 /** Refuses namespaces that a request could not tell from an upstream, or from each other. */
 export function checkHosted(

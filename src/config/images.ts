@@ -1,10 +1,9 @@
+import { parsePlatform } from '../oci/platform.ts';
 import { parseReference } from '../oci/reference.ts';
 import { isRepositoryPath } from '../oci/repository.ts';
 import { splitImage, TAG_GLOB } from './globs.ts';
 import { parseRegistryName } from './registry-name.ts';
 import { parsedText } from './scalars.ts';
-
-const PLATFORM = /^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9._]+)?$/;
 
 /** An image by its name, whose tag may be a pattern: `docker.io/library/debian:12*`, `alpine`, `alpine@sha256:...`. */
 export function imageName() {
@@ -17,7 +16,7 @@ export function imageName() {
 /** What an image is for: `linux/amd64`, `linux/arm/v7`. */
 export function platform() {
   return parsedText(
-    (source) => (PLATFORM.test(source) ? source : undefined),
+    (source) => (parsePlatform(source) ? source : undefined),
     'a platform; write for example linux/amd64',
   );
 }

@@ -4,11 +4,12 @@ import { resolveAccess } from './access.ts';
 import { resolveAdmin } from './admin.ts';
 import type { Config } from './config.ts';
 import { eventsSchema } from './events.ts';
-import { checkHosted, hostedSchema, pinsSchema } from './hosted.ts';
+import { checkHosted, hostedSchema } from './hosted.ts';
 import { checkHostedRules, hostedRulesSchema, retentionSectionSchema } from './hosted-rules.ts';
 import { checkRegistries, checkRepositories } from './known-registries.ts';
 import { checkListeners, resolveRegistry, resolveServer } from './listeners.ts';
 import { checkSiblings, resolvePeers } from './peers.ts';
+import { resolvePins } from './pins.ts';
 import { pullSchema, resolvePull } from './pull.ts';
 import { parseRegistryName } from './registry-name.ts';
 import { resolveReplication } from './replication.ts';
@@ -21,7 +22,7 @@ import { itemsOf, map } from './structures.ts';
 import { upstreamEntries } from './upstream-names.ts';
 import { uploadsSchema } from './uploads.ts';
 import { resolveUpstreams } from './upstreams.ts';
-import { warmSchema } from './warm.ts';
+import { checkWarm, warmSchema } from './warm.ts';
 import { resolveWebhooks } from './webhooks.ts';
 
 const logSchema = map({
@@ -73,7 +74,6 @@ export async function resolveSections(value: unknown, reader: SectionReader): Pr
   const uploads = reader.read(uploadsSchema, raw['uploads'] ?? {}, ['uploads']);
   const events = reader.read(eventsSchema, raw['events'] ?? {}, ['events']);
   const webhooks = await resolveWebhooks(raw['webhooks'], reader);
-  const pins = reader.read(pinsSchema, raw['pins'], ['pins']) ?? [];
   const warm = reader.read(warmSchema, raw['warm'], ['warm']) ?? [];
   const scrub = reader.read(scrubSchema, raw['scrub'] ?? {}, ['scrub']);
   const access = await resolveAccess(raw['access'], reader);
@@ -92,6 +92,8 @@ export async function resolveSections(value: unknown, reader: SectionReader): Pr
     reader,
   );
   checkKnownWorld(raw, upstreams.length + hosted.length, reader);
+  const pins = resolvePins(raw['pins'], { upstreams, hosted }, reader);
+  checkWarm(raw['warm'], { upstreams, hosted }, reader);
   if (!site || !server || !admin || !log || !rawStorage || !rawPull || !scrub) return undefined;
   if (!retention || !uploads || !events || reader.refusals.length > 0) return undefined;
 

@@ -5,11 +5,12 @@ export interface Platform {
   readonly variant: string | undefined;
 }
 
+const PLATFORM = /^([a-z0-9]+)\/([a-z0-9_]+)(?:\/([a-z0-9._]+))?$/;
+
 /** Reads `linux/amd64` or `linux/arm/v7`; undefined for anything else. */
 export function parsePlatform(text: string): Platform | undefined {
-  const [os, architecture, variant, ...rest] = text.split('/');
-  if (!os || !architecture || variant === '' || rest.length > 0) return undefined;
-  return { os, architecture, variant };
+  const [, os, architecture, variant] = PLATFORM.exec(text) ?? [];
+  return os && architecture ? { os, architecture, variant } : undefined;
 }
 
 /** Is this platform one of those wanted? Nothing wanted in particular: every one is. A variant counts where it is given. */

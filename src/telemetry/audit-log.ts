@@ -72,6 +72,16 @@ export class AuditFile implements AuditLog, AsyncDisposable {
     this.#logger.info({ ...entry, who: entry.who.slice(0, MAX_NAME_LENGTH) });
   }
 
+  /** Goes on in a file of that name; the one it wrote to may have been renamed. Where none can be made it goes on as it was. */
+  reopen(): void {
+    if (!this.#isFile) return;
+    try {
+      this.#destination.reopen();
+    } catch {
+      // It is told as an error of the destination.
+    }
+  }
+
   /** Writes what waits. */
   async [Symbol.asyncDispose](): Promise<void> {
     await new Promise<void>((resolve) => this.#logger.flush(() => resolve()));

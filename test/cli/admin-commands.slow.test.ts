@@ -207,7 +207,7 @@ describe('purge', () => {
     expect(await linesOf(admin, 'purge', 'a')).toEqual([
       IMAGE,
       '... and 1,500 more images',
-      'removed 1,501 images and 7 blobs, freed 3 GiB; 1 pinned image stayed',
+      'removed 1,501 images and 7 blobs, freed 3 GiB; 1 pinned image among them',
     ]);
   });
 

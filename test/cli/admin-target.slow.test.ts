@@ -54,16 +54,74 @@ describe('a command finds the mirror', () => {
     },
   );
 
-  test('by the configuration over TLS, if its certificate is trusted and names that address', async () => {
+  test('by the configuration over TLS, whoever signed its certificate and whatever names that has', async () => {
     const tls = await makeIdentity();
     await using admin = await startAdmin({ tls });
-    const text = `admin: {listen: "127.0.0.1:${portOf(admin.url)}", tls: {cert: tls.crt, key: tls.key}}\n`;
+    // Of the certificate's names none is this one, as the names of most are none of loopback.
+    const text = `admin: {listen: "localhost:${portOf(admin.url)}", tls: {cert: tls.crt, key: tls.key}}\n`;
     await using folder = await folderOf({ 'config.yaml': text, 'tls.crt': tls.cert, 'tls.key': tls.key });
-    const trusting = { NODE_EXTRA_CA_CERTS: `${folder.path}/tls.crt` };
-    expect(await entrepot(['pins'], folder.path, trusting)).toMatchObject({ exitCode: 0 });
+    expect(await entrepot(['pins'], folder.path)).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(await entrepot(['warm', 'a'], folder.path)).toMatchObject({ exitCode: 0 });
+  });
+
+  test('over TLS not where the certificate is another one than that of the configuration', async () => {
+    const [tls, other] = [await makeIdentity(), await makeIdentity()];
+    await using admin = await startAdmin({ tls, token: TOKEN });
+    const text = `admin: {listen: "127.0.0.1:${portOf(admin.url)}", tls: {cert: tls.crt, key: tls.key}, token: ${TOKEN}}\n`;
+    await using folder = await folderOf({ 'config.yaml': text, 'tls.crt': other.cert, 'tls.key': other.key });
     const { exitCode, stderr } = await entrepot(['pins'], folder.path);
     expect(exitCode).toBe(1);
-    expect(stderr).toContain('self-signed certificate');
+    expect(stderr).toContain('has a certificate that is not trusted: self-signed certificate');
+    expect(admin.log).toEqual([]);
+  });
+
+  test('by --admin over TLS, if its certificate is trusted and names that address', async () => {
+    const tls = await makeIdentity();
+    await using admin = await startAdmin({ tls });
+    await using folder = await folderOf({ 'tls.crt': tls.cert });
+    const trusting = { NODE_EXTRA_CA_CERTS: `${folder.path}/tls.crt` };
+    expect(await entrepot(['pins', '--admin', admin.url], folder.path, trusting)).toMatchObject({ exitCode: 0 });
+    expect(await entrepot(['pins', '--admin', admin.url], folder.path)).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: `entrepot: ${admin.url} has a certificate that is not trusted: self-signed certificate (NODE_EXTRA_CA_CERTS=FILE names an authority to trust)\n`,
+    });
+    const elsewhere = admin.url.replace('127.0.0.1', 'localhost');
+    const misnamed = await entrepot(['pins', '--admin', elsewhere], folder.path, trusting);
+    expect(misnamed.stderr).toContain('has a certificate that is not trusted: Hostname/IP does not match');
+  });
+
+  test('with a certificate of its own, where one is demanded', async () => {
+    const [tls, client] = [await makeIdentity(), await makeIdentity()];
+    await using admin = await startAdmin({ tls: { ...tls, ca: client.cert } });
+    const text = `admin: {listen: "127.0.0.1:${portOf(admin.url)}", tls: {cert: tls.crt, key: tls.key}}\n`;
+    const files = { 'config.yaml': text, 'tls.crt': tls.cert, 'tls.key': tls.key, 'me.pem': client.cert + client.key };
+    await using folder = await folderOf(files);
+    expect(await entrepot(['pins', '--client-cert', 'me.pem'], folder.path)).toMatchObject({ exitCode: 0, stderr: '' });
+    const env = { ENTREPOT_ADMIN_CLIENT_CERT: 'me.pem' };
+    expect(await entrepot(['pins'], folder.path, env)).toMatchObject({ exitCode: 0, stderr: '' });
+    const without = await entrepot(['pins'], folder.path);
+    expect(without).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(without.stderr).toContain('demands a certificate of its clients: give it with --client-cert FILE');
+    for (const [file, message] of [
+      ['tls.key', '--client-cert tls.key holds no certificate in PEM'],
+      ['none', '--client-cert none: there is no such file'],
+    ]) {
+      const wrong = await entrepot(['pins', '--client-cert', file ?? ''], folder.path);
+      expect(wrong).toEqual({ exitCode: 2, stdout: '', stderr: `entrepot: ${message}\n` });
+    }
+  });
+
+  test('not over TLS where it speaks plain HTTP', async () => {
+    await using admin = await startAdmin();
+    const { exitCode, stderr } = await entrepot(['pins', '--admin', admin.url.replace('http:', 'https:')], '/');
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('does not speak HTTPS: write http:// (--admin URL)\n');
+  });
+
+  test('on ports too that browsers refuse', async () => {
+    const { stderr } = await entrepot(['pins', '--admin', 'http://127.0.0.1:1'], '/');
+    expect(stderr).toContain('no entrepot answers at http://127.0.0.1:1: is it running?');
   });
 
   test('not where the port is left to the system, or the configuration is wrong', async () => {

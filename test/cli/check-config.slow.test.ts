@@ -1,7 +1,8 @@
+import { spawn } from 'node:child_process';
 import { readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { entrepot, folderOf } from './command.ts';
+import { entrepot, folderOf, outcomeOf, shellLine } from './command.ts';
 
 describe('check-config', () => {
   test('says that a good file is good', async () => {
@@ -24,6 +25,14 @@ describe('check-config', () => {
 my.yaml:4:7: log.levl: is not a known key; did you mean level?
 `,
     );
+  });
+
+  test('fails where its verdict cannot be written', async () => {
+    await using folder = await folderOf({ 'config.yaml': 'site: eu-west\n' });
+    const child = spawn('sh', ['-c', `${shellLine(['check-config'])} > /dev/full`], { cwd: folder.path, env: {} });
+    const { exitCode, stderr } = await outcomeOf(child);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('entrepot: the output cannot be written: ENOSPC');
   });
 
   test('gives the same as JSON', async () => {

@@ -4,7 +4,7 @@ import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import type { WarmReport } from '../../src/registry/operations/operations.ts';
+import type { Operations, WarmReport, WorkOptions } from '../../src/registry/operations/operations.ts';
 import { startAdmin } from '../support/admin.ts';
 import { seededBytes } from '../support/bytes.ts';
 import { DIGEST } from '../support/fake-operations.ts';
@@ -32,7 +32,7 @@ describe('warm', () => {
       stdout: 'warmed 2 images, 4 blobs, 1 GiB; 512 MiB fetched\n',
       stderr: '',
     });
-    const json = await entrepot(['warm', 'a', '--json'], '/', env);
+    const json = await entrepot(['warm', 'a', '--json', '--platform', 'linux/amd64,linux/arm64'], '/', env);
     expect(json).toMatchObject({ exitCode: 0, stderr: '' });
     expect(JSON.parse(json.stdout)).toEqual({
       ...REPORT,
@@ -43,8 +43,20 @@ describe('warm', () => {
     });
     expect(admin.operations.calls).toEqual([
       ['warm', { images: ['a', 'b:1*'], platforms: ['linux/amd64', 'linux/arm/v7'], concurrency: 8 }],
-      ['warm', { images: ['a'], platforms: [] }],
+      ['warm', { images: ['a'], platforms: ['linux/amd64', 'linux/arm64'] }],
     ]);
+  });
+
+  test('takes a list of any length', async () => {
+    await using admin = await startAdmin();
+    const images = Array.from(
+      { length: 30_000 },
+      (_, number) => `registry.example.com/a/team/with/an/image:v${number}`,
+    );
+    await using folder = await folderOf({ 'list.txt': images.join('\n') });
+    const env = { ENTREPOT_ADMIN: admin.url };
+    expect(await entrepot(['warm', '--file', 'list.txt'], folder.path, env)).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(admin.operations.calls).toEqual([['warm', { images, platforms: [] }]]);
   });
 
   test('takes a list from a file or from its input', async () => {
@@ -161,6 +173,52 @@ describe('verify', () => {
     const { exitCode, stderr } = await entrepot(['verify', ...args, '--admin', 'http://127.0.0.1:1'], '/');
     expect(exitCode).toBe(2);
     expect(stderr).toMatch(/^entrepot: (say what to verify|--rate .* is not a rate)/);
+  });
+});
+
+describe('Ctrl-C', () => {
+  const GONE = 'what was removed by then is gone, the rest stays';
+
+  test.each<[string[], keyof Operations, string]>([
+    [['purge', 'a'], 'purge', GONE],
+    [['purge', '--upstream', 'docker.io', '--yes'], 'purge', GONE],
+    [['evict', '--to', '0'], 'evict', GONE],
+    [['refresh', 'a'], 'refresh', 'tags that were asked about are fresh, the others as they were'],
+  ])('ends %j here and at the mirror', async (args, operation, hint) => {
+    const started = Promise.withResolvers<AbortSignal>();
+    const untilAborted = async (...given: unknown[]): Promise<never> => {
+      const { signal } = given.at(-1) as WorkOptions<unknown>;
+      started.resolve(signal);
+      await once(signal, 'abort');
+      throw signal.reason;
+    };
+    await using admin = await startAdmin({ [operation]: untilAborted });
+    const child = startEntrepot([...args, '--json'], '/', { ENTREPOT_ADMIN: admin.url });
+    const outcome = outcomeOf(child);
+    const signal = await started.promise;
+    child.kill('SIGINT');
+    expect(await outcome).toEqual({ exitCode: 130, stdout: '', stderr: `entrepot: interrupted; ${hint}\n` });
+    await expect.poll(() => signal.aborted, { timeout: 5000 }).toBe(true);
+  });
+
+  test.each<[string, keyof Operations]>([
+    ['gc', 'collectGarbage'],
+    ['retention', 'retention'],
+  ])('ends the waiting for %s, and says that the mirror goes on', async (command, operation) => {
+    const started = Promise.withResolvers<void>();
+    const end = Promise.withResolvers<object>();
+    const slow = (): Promise<object> => {
+      started.resolve();
+      return end.promise;
+    };
+    await using admin = await startAdmin({ [operation]: slow });
+    const child = startEntrepot([command], '/', { ENTREPOT_ADMIN: admin.url });
+    const outcome = outcomeOf(child);
+    await started.promise;
+    child.kill('SIGINT');
+    const stderr = 'entrepot: interrupted; the mirror goes on with it\n';
+    expect(await outcome).toEqual({ exitCode: 130, stdout: '', stderr });
+    end.resolve({});
   });
 });
 

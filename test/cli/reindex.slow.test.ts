@@ -12,7 +12,7 @@ import { type BuiltImage, type BuiltIndex, buildImage, buildIndex } from '../sup
 import { startMirror, type TestMirror } from '../support/mirror.ts';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { entrepot, type Outcome } from './command.ts';
+import { entrepot, folderOf, type Outcome } from './command.ts';
 
 const APP = '/v2/library/app';
 const TEAM = '/v2/team/multi';
@@ -199,6 +199,29 @@ describe.concurrent('reindex', () => {
     await using mirror = await house.open();
     await pullImage(mirror, APP, 'v1', image);
     await pullIndex(mirror, TEAM, 'v2', index);
+    expect(origin.blobBytesSent()).toBe(0);
+  });
+
+  test('is wrong use where the configuration has a mistake', async () => {
+    await using folder = await folderOf({ 'config.yaml': 'storage: {quotta: 1GiB}\n' });
+    expect(await entrepot(['reindex'], folder.path)).toEqual({
+      exitCode: 2,
+      stdout: '',
+      stderr: 'entrepot: config.yaml:1:11: storage.quotta: is not a known key; did you mean quota?\n',
+    });
+  });
+
+  test('rebuilds an index that is empty since it was cut off, and keeps it too', async () => {
+    await using house = await setWarehouse();
+    const { origin, image, path } = house;
+    await removeIndex(path);
+    await writeFile(join(path, 'index.sqlite'), '');
+    const { exitCode, stdout } = await house.reindex('--json');
+    const { keptAs, manifests } = JSON.parse(stdout) as Report;
+    expect({ exitCode, manifests }).toEqual({ exitCode: 0, manifests: 4 });
+    expect((await readFile(keptAs ?? '')).length).toBe(0);
+    await using mirror = await house.open();
+    await pullImage(mirror, APP, 'v1', image);
     expect(origin.blobBytesSent()).toBe(0);
   });
 

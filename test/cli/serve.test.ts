@@ -16,7 +16,7 @@ function serveWith({ start = '', close = '' }: { start?: string; close?: string 
       ${start}
       const timer = setInterval(() => {}, 1000);
       console.log('up');
-      return { async close() { console.log('closing'); ${close}; clearInterval(timer); console.log('closed'); } };
+      return { reopenLogs: () => console.log('reopened'), async close() { console.log('closing'); ${close}; clearInterval(timer); console.log('closed'); } };
     };
     process.exit(await serve({ file: process.env.FILE, env: {}, cwd: process.cwd() }, startServer));
   `;
@@ -54,6 +54,18 @@ describe('serve', () => {
     await said(child, 'closing');
     child.kill(signal);
     expect(await outcome).toEqual({ exitCode, stdout: 'up\nclosing\n', stderr: '' });
+  });
+
+  test('opens its logs again on SIGHUP, and goes on', async () => {
+    const child = serveWith({ start: "console.log('starting'); await pause(200);" });
+    const outcome = outcomeOf(child);
+    await said(child, 'starting');
+    child.kill('SIGHUP');
+    await said(child, 'up');
+    child.kill('SIGHUP');
+    await said(child, 'reopened');
+    child.kill('SIGTERM');
+    expect(await outcome).toMatchObject({ exitCode: 0, stdout: 'starting\nup\nreopened\nclosing\nclosed\n' });
   });
 
   test('stops after a start that a signal came into', async () => {

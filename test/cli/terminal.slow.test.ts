@@ -81,6 +81,9 @@ describe('on a terminal', () => {
   test.each([
     ['warm', ['a'], '1 of 1 image, 1 GiB of 1 GiB'],
     ['verify', ['--all'], '4 of 4 blobs, 1 GiB of 1 GiB'],
+    ['evict', ['--to', '0'], '1 image, 3 GiB'],
+    ['purge', ['--upstream', 'docker.io', '--yes'], '1 image, 3 GiB'],
+    ['refresh', ['a'], '100% | a'],
     ['backup', ['/nonexistent/copy'], 'cannot be written'],
   ])('%s %j shows a bar and leaves the cursor as it was', async (command, args, text) => {
     await using admin = await startAdmin();

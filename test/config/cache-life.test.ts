@@ -99,6 +99,13 @@ describe('a pattern of repositories has the names that these have inside', () =>
     ['ghcr.io/a', 'ghcr.io/a'],
     ['localhost:5000/a:b', 'localhost:5000/a:b'],
     ['local/app', 'local/app'],
+    ['debian', 'docker.io/library/debian'],
+    ['debian:*', 'docker.io/library/debian:*'],
+    ['deb*:v1', 'docker.io/library/deb*:v1'],
+    [`library/debian@${DIGEST}`, `docker.io/library/debian@${DIGEST}`],
+    ['bitnami/**', 'docker.io/bitnami/**'],
+    ['**', '**'],
+    ['*.io/a', '*.io/a'],
   ])('pinned %s is %s', async (pin, expected) => {
     const text = `upstreams: {docker.io: , ghcr.io: , localhost:5000: }\nhosted: [local]\npins: ["${pin}"]`;
     expect((await loadText(text)).pins).toEqual([expected]);

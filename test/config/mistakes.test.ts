@@ -268,6 +268,14 @@ describe('a wrong value is refused', () => {
     ['pins: ["registry.example.com:5000/a:1"]', 'pins[0]', 'known here: docker.io, ghcr.io, quay.io'],
     ['upstreams: {}\nhosted: [local]\npins: [lokal.x/a]', 'pins[0]', 'known here: local'],
     ['warm: [{}, {images: [alpine, qay.io/a/b]}]', 'warm[1].images[1]', 'did you mean quay.io?'],
+    ['pins: [docker.io]', 'pins[0]', 'is a registry; write "docker.io/**" for all of it'],
+    ['upstreams: {ghcr.io: }\npins: ["debian:*"]', 'pins[0]', 'names no registry, and no upstream is the default'],
+    [
+      'upstreams: {ghcr.io: }\nwarm: [{images: [ghcr.io/a, debian]}]',
+      'warm[0].images[1]',
+      'names no registry, and no upstream is the default',
+    ],
+    ['hosted: [local]\nwarm: [{images: [local/app]}]', 'warm[0].images[0]', 'is hosted here'],
     ['__proto__: {a: 1}', '__proto__', 'is not a known key'],
     ['pull: {zzzzzzzz: 1}', 'pull.zzzzzzzz', 'known here: readAhead, manifestLimit'],
   ])('%s', async (text, path, message) => {

@@ -221,17 +221,20 @@ describe('the admin API refuses', () => {
     expect(await response.json()).toMatchObject({ errors: [{ code: 'NOT_FOUND' }] });
   });
 
-  test('a body of more than 1 MiB with 413, told or not', async () => {
+  test.each([
+    ['/refresh', 1],
+    ['/warm', 16],
+  ])('a body of %s of more than %i MiB with 413, told or not', async (path, limitMiB) => {
     await using admin = await startAdmin();
-    const images = Array.from({ length: 15_000 }, (_, number) => `docker.io/library/${'x'.repeat(64)}:${number}`);
-    const body = JSON.stringify({ images });
+    const body = JSON.stringify({ images: ['x'.repeat(limitMiB * 1024 * 1024)] });
     for (const headers of [{ 'Content-Length': String(Buffer.byteLength(body)) }, { 'Transfer-Encoding': 'chunked' }]) {
-      const sending = request(`${admin.url}/api/v1/warm`, { method: 'POST', headers });
+      const sending = request(`${admin.url}/api/v1${path}`, { method: 'POST', headers });
       sending.on('error', () => undefined);
       sending.end(body);
       const [response] = (await once(sending, 'response')) as [NodeJS.ReadableStream & { statusCode: number }];
       expect(response.statusCode).toBe(413);
-      expect(await json(response)).toMatchObject({ errors: [{ message: 'the body has more than 1024 KiB' }] });
+      const message = `the body has more than ${limitMiB * 1024} KiB`;
+      expect(await json(response)).toMatchObject({ errors: [{ message }] });
     }
     expect(admin.operations.calls).toEqual([]);
   });

@@ -121,7 +121,7 @@ describe('long work over the admin API', () => {
     await expect.poll(() => signal.aborted, { timeout: 5000 }).toBe(true);
     await expect
       .poll(() => admin.log.at(-1), { timeout: 5000 })
-      .toMatchObject({ level: 40, status: 499, code: 'CLIENT_LEFT' });
+      .toMatchObject({ level: 40, status: 499, code: 'CLIENT_LEFT', client: '127.0.0.1' });
   });
 
   test('does not begin for a client that never sent all it meant to', async () => {

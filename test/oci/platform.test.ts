@@ -16,12 +16,21 @@ describe('parsePlatform', () => {
     expect(parsePlatform(text)).toEqual(expected);
   });
 
-  test.each(['', 'linux', 'linux/', '/amd64', '/', 'linux/arm/', 'linux//v7', 'linux/arm/v7/x', '//'])(
-    'refuses %j',
-    (text) => {
-      expect(parsePlatform(text)).toBe(undefined);
-    },
-  );
+  test.each([
+    '',
+    'linux',
+    'linux/',
+    '/amd64',
+    '/',
+    'linux/arm/',
+    'linux//v7',
+    'linux/arm/v7/x',
+    '//',
+    'linux/amd64,linux',
+    'Linux/AMD64',
+  ])('refuses %j', (text) => {
+    expect(parsePlatform(text)).toBe(undefined);
+  });
 });
 
 describe('a platform', () => {

@@ -1,4 +1,4 @@
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type AuditEntry, AuditFile } from '../../src/telemetry/audit-log.ts';
@@ -48,6 +48,28 @@ describe('the audit log', () => {
     }
     const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
     expect(lines.map((line) => (JSON.parse(line) as AuditEntry).who)).toEqual(['before', 'alice', 'bob']);
+  });
+
+  test('goes on in a new file when the old one was renamed, and in the old one when there can be none', async () => {
+    await using directory = await temporaryDirectory();
+    const [file, old] = [join(directory.path, 'audit.jsonl'), join(directory.path, 'audit.1')];
+    await using audit = new AuditFile({ file, site: 'here', telemetry: telemetry() });
+    const named = async (path: string) =>
+      (await readFile(path, 'utf8'))
+        .trimEnd()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as AuditEntry).who);
+    audit.record({ ...ENTRY, who: 'alice' });
+    await rename(file, old);
+    audit.record({ ...ENTRY, who: 'bob' });
+    await mkdir(file);
+    audit.reopen();
+    audit.record({ ...ENTRY, who: 'carol' });
+    await rm(file, { recursive: true });
+    audit.reopen();
+    audit.record({ ...ENTRY, who: 'dave' });
+    expect(await named(old)).toEqual(['alice', 'bob', 'carol']);
+    expect(await named(file)).toEqual(['dave']);
   });
 
   test('keeps what clients say in its line and short', async () => {

@@ -3,7 +3,9 @@ import type {
   ImageStatus,
   PinStatus,
   PurgeTarget,
+  RefreshProgress,
   RefreshReport,
+  RemovalProgress,
   RemovalReport,
   RepositoryStatus,
   RetentionReport,
@@ -70,24 +72,30 @@ export class AdminClient {
     await this.#transport.call('DELETE', '/pins', { pattern });
   }
 
-  purge(target: PurgeTarget, options: { dryRun: boolean }): Promise<RemovalReport> {
-    return this.#transport.follow('/purge', { ...target, ...options });
+  purge(
+    target: PurgeTarget,
+    options: { dryRun: boolean },
+    work?: WorkOptions<RemovalProgress>,
+  ): Promise<RemovalReport> {
+    return this.#transport.follow('/purge', { ...target, ...options }, work);
   }
 
-  async refresh(image: string): Promise<RefreshReport[]> {
-    return (await this.#transport.follow<{ refreshed: RefreshReport[] }>('/refresh', { image })).refreshed;
+  async refresh(image: string, work?: WorkOptions<RefreshProgress>): Promise<RefreshReport[]> {
+    return (await this.#transport.follow<{ refreshed: RefreshReport[] }>('/refresh', { image }, work)).refreshed;
   }
 
-  evict(target: { toBytes: number; dryRun: boolean }): Promise<RemovalReport> {
-    return this.#transport.follow('/evict', target);
+  evict(target: { toBytes: number; dryRun: boolean }, work?: WorkOptions<RemovalProgress>): Promise<RemovalReport> {
+    return this.#transport.follow('/evict', target, work);
   }
 
-  collectGarbage(options: { dryRun: boolean }): Promise<GarbageReport> {
-    return this.#transport.follow('/gc', options);
+  /** The mirror goes on with it when the signal ends the waiting. */
+  collectGarbage(options: { dryRun: boolean }, work?: WorkOptions<never>): Promise<GarbageReport> {
+    return this.#transport.follow('/gc', options, work);
   }
 
-  retention(options: { dryRun: boolean }): Promise<RetentionReport> {
-    return this.#transport.follow('/retention', options);
+  /** The mirror goes on with it when the signal ends the waiting. */
+  retention(options: { dryRun: boolean }, work?: WorkOptions<never>): Promise<RetentionReport> {
+    return this.#transport.follow('/retention', options, work);
   }
 
   warm(request: WarmRequest, options: WorkOptions<WarmProgress>): Promise<WarmReport> {
@@ -109,7 +117,7 @@ export class AdminClient {
   /** Comes as soon as the mirror has made the copy. */
   async backup(signal: AbortSignal): Promise<Backup> {
     const { body, headers } = await this.#transport.download('/backup', signal);
-    const sizeBytes = Number(headers.get('content-length') ?? Number.NaN);
+    const sizeBytes = Number(headers['content-length'] ?? Number.NaN);
     if (!Number.isSafeInteger(sizeBytes)) throw new AdminError('NO_ENTREPOT', 'the backup came without its length');
     return { sizeBytes, body };
   }

@@ -22,6 +22,10 @@ export function adminCommand(program: Command, usage: string, description: strin
       '--token-file <file>',
       "file with the admin token (default: $ENTREPOT_ADMIN_TOKEN, else the configuration's)",
     )
+    .option(
+      '--client-cert <file>',
+      'PEM file with certificate and key, where admin.tls.clientCa demands one (default: $ENTREPOT_ADMIN_CLIENT_CERT)',
+    )
     .option('--config <file>', CONFIG_HELP);
 }
 

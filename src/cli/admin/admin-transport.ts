@@ -1,13 +1,18 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { text as readText } from 'node:stream/consumers';
 import type { WorkOptions } from '../../registry/operations/operations.ts';
 import type { Secret } from '../../util/secret.ts';
 import { printable } from '../output/format.ts';
 import { AdminError } from './admin-error.ts';
+import { sendRequest, type TlsTrust } from './send-request.ts';
 import { textLines } from './text-lines.ts';
+import { tlsFaultOf } from './tls-fault.ts';
 
 /** Where a mirror's admin API is, and what it demands. */
 export interface AdminTarget {
   readonly url: URL;
   readonly token?: Secret;
+  readonly tls?: TlsTrust;
 }
 
 interface SentRequest {
@@ -26,7 +31,7 @@ interface WorkLine {
 
 const NDJSON = 'application/x-ndjson';
 const CALL_TIMEOUT_MS = 30_000;
-/** What says that nobody listens there, in the words of Node, the resolver and fetch. */
+/** What says that nobody listens there, in the words of Node and the resolver. */
 const NOBODY_CODES: ReadonlySet<unknown> = new Set([
   'ECONNREFUSED',
   'EAI_AGAIN',
@@ -34,7 +39,6 @@ const NOBODY_CODES: ReadonlySet<unknown> = new Set([
   'ENETUNREACH',
   'ENOTFOUND',
   'ETIMEDOUT',
-  'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
 /** HTTP to a mirror's admin API. All methods throw AdminError, or the signal's reason once it has fired. */
@@ -49,8 +53,8 @@ export class AdminTransport {
   async call<Result>(method: string, path: string, body?: object): Promise<Result> {
     const signal = AbortSignal.timeout(CALL_TIMEOUT_MS);
     const response = await this.#send(path, { method, body, signal });
-    if (response.status === 204) return undefined as Result;
-    return this.#parse(await response.text().catch((error: unknown) => this.#fail(error, signal))) as Result;
+    const answer = await this.#textOf(response, signal);
+    return (response.statusCode === 204 ? undefined : this.#parse(answer)) as Result;
   }
 
   /** Work of any length. Without options nobody wants to know how far it is, or to end it. */
@@ -68,32 +72,38 @@ export class AdminTransport {
   }
 
   /** A body of any length. */
-  async download(path: string, signal: AbortSignal): Promise<{ headers: Headers; body: AsyncIterable<Uint8Array> }> {
+  async download(
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ headers: IncomingHttpHeaders; body: AsyncIterable<Uint8Array> }> {
     const response = await this.#send(path, { signal });
     return { headers: response.headers, body: this.#bodyOf(response, signal) };
   }
 
-  async #send(path: string, { method = 'GET', body, accept, signal }: SentRequest): Promise<Response> {
-    const { token } = this.#target;
-    const headers = new Headers();
-    if (accept !== undefined) headers.set('Accept', accept);
-    if (body !== undefined) headers.set('Content-Type', 'application/json');
-    if (token !== undefined) headers.set('Authorization', `Bearer ${token.reveal()}`);
-    const response = await fetch(`${this.#name}/api/v1${path}`, {
-      method,
-      headers,
-      // The token is for this address only.
-      redirect: 'manual',
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-      ...(signal !== undefined && { signal }),
-    }).catch((error: unknown) => this.#fail(error, signal));
-    if (response.ok) return response;
-    throw this.#refusal(response.status, await response.text().catch((error: unknown) => this.#fail(error, signal)));
+  async #send(path: string, { method = 'GET', body, accept, signal }: SentRequest): Promise<IncomingMessage> {
+    const { token, tls } = this.#target;
+    const headers = {
+      ...(accept !== undefined && { Accept: accept }),
+      ...(body !== undefined && { 'Content-Type': 'application/json' }),
+      // A redirect is not followed: the token is for this address only.
+      ...(token !== undefined && { Authorization: `Bearer ${token.reveal()}` }),
+    };
+    const request = { method, headers, body: body && JSON.stringify(body), signal };
+    const response = await sendRequest(new URL(`${this.#name}/api/v1${path}`), request, tls).catch((error: unknown) =>
+      this.#fail(error, signal),
+    );
+    const { statusCode = 0 } = response;
+    if (statusCode >= 200 && statusCode < 300) return response;
+    throw this.#refusal(statusCode, await this.#textOf(response, signal));
   }
 
-  async *#bodyOf(response: Response, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  #textOf(response: IncomingMessage, signal: AbortSignal | undefined): Promise<string> {
+    return readText(response).catch((error: unknown) => this.#fail(error, signal));
+  }
+
+  async *#bodyOf(response: IncomingMessage, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
     try {
-      for await (const chunk of response.body ?? []) yield chunk;
+      for await (const chunk of response) yield chunk as Uint8Array;
     } catch (error) {
       this.#fail(error, signal);
     }
@@ -127,19 +137,21 @@ export class AdminTransport {
     return new AdminError('NO_ENTREPOT', message);
   }
 
-  /** Throws what fetch failed with in this layer's words. */
+  /** Throws what a request failed with in this layer's words. */
   #fail(error: unknown, signal: AbortSignal | undefined): never {
     if (signal?.aborted) {
       if ((signal.reason as Error).name !== 'TimeoutError') throw signal.reason;
       throw new AdminError('TIMEOUT', `${this.#name} did not answer within ${CALL_TIMEOUT_MS / 1000} seconds`);
     }
-    // Fetch itself says "fetch failed" or "terminated"; the reason is behind that.
-    const cause = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
-    if (NOBODY_CODES.has(cause.code)) {
+    const cause = error as NodeJS.ErrnoException;
+    const { code = '' } = cause;
+    if (NOBODY_CODES.has(code)) {
       throw new AdminError('NO_ENTREPOT', `no entrepot answers at ${this.#name}: is it running? (--admin URL)`, {
         cause,
       });
     }
+    const fault = tlsFaultOf(cause);
+    if (fault !== undefined) throw new AdminError('NO_ENTREPOT', `${this.#name} ${fault}`, { cause });
     throw new AdminError('LOST', `the connection to ${this.#name} broke: ${cause.message}`, { cause });
   }
 

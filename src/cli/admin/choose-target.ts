@@ -8,10 +8,13 @@ import type { AdminTarget } from './admin-transport.ts';
 export interface TargetOptions {
   readonly admin?: string;
   readonly tokenFile?: string;
+  readonly clientCert?: string;
   readonly config?: string;
 }
 
 const TOKEN_LIMIT_BYTES = 64 * 1024;
+/** More than any chain of certificates and its key. */
+const PEM_LIMIT_BYTES = 1024 * 1024;
 // RFC 6750 section 2.1, b64token.
 const BEARER_TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
 
@@ -24,10 +27,15 @@ export async function chooseTarget(options: TargetOptions, env: NodeJS.ProcessEn
   const token = await tokenOf(options, env);
   // What is said on the command line counts before what the environment says.
   const named = options.admin ?? (options.config === undefined ? env['ENTREPOT_ADMIN'] || undefined : undefined);
-  if (named !== undefined) return { url: parseAdminUrl(named), ...(token && { token }) };
+  const certFile = options.clientCert ?? (env['ENTREPOT_ADMIN_CLIENT_CERT'] || undefined);
+  const client = certFile === undefined ? {} : { client: await readPem(certFile, '--client-cert') };
+  if (named !== undefined) return { url: parseAdminUrl(named), ...(token && { token }), tls: client };
   const admin = await adminConfig(options.config);
   const known = token ?? admin.token;
-  return { url: urlOf(admin), ...(known && { token: known }) };
+  // Its own certificate need not name this machine's loopback address, nor be signed by anyone whom this machine knows.
+  const server = admin.tls && (await readPem(admin.tls.certFile, 'admin.tls.cert'));
+  const tls = { ...client, ...(server !== undefined && { server }) };
+  return { url: urlOf(admin), ...(known && { token: known }), tls };
 }
 
 /** Reads `http://host:5001` or `host:5001`. @throws WrongUse */
@@ -50,10 +58,21 @@ function urlOf({ listen: { host, port }, tls }: AdminConfig): URL {
 async function tokenOf({ tokenFile }: TargetOptions, env: NodeJS.ProcessEnv): Promise<Secret | undefined> {
   const { ENTREPOT_ADMIN_TOKEN: given } = env;
   if (tokenFile === undefined) return given ? checkToken(given, 'ENTREPOT_ADMIN_TOKEN') : undefined;
+  const content = await readFileOf(tokenFile, '--token-file', TOKEN_LIMIT_BYTES);
+  return checkToken(content.replace(/\r?\n$/, ''), tokenFile);
+}
+
+async function readPem(file: string, option: string): Promise<string> {
+  const pem = await readFileOf(file, option, PEM_LIMIT_BYTES);
+  if (!pem.includes('-----BEGIN CERTIFICATE-----')) throw new WrongUse(`${option} ${file} holds no certificate in PEM`);
+  return pem;
+}
+
+async function readFileOf(file: string, option: string, limitBytes: number): Promise<string> {
   const { readTextFile } = await import('../../config/read-text-file.ts');
-  const content = await readTextFile(tokenFile, TOKEN_LIMIT_BYTES);
-  if ('problem' in content) throw new WrongUse(`--token-file ${tokenFile}: ${content.problem}`);
-  return checkToken(content.text.replace(/\r?\n$/, ''), tokenFile);
+  const content = await readTextFile(file, limitBytes);
+  if ('problem' in content) throw new WrongUse(`${option} ${file}: ${content.problem}`);
+  return content.text;
 }
 
 function checkToken(token: string, place: string): Secret {

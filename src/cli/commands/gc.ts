@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import type { GarbageReport } from '../../registry/operations/operations.ts';
-import { adminCommand, type AdminOptions, connect } from '../admin/admin-command.ts';
+import { adminCommand, type AdminOptions, connect, type End } from '../admin/admin-command.ts';
+import { EXIT_CODE } from '../exit-code.ts';
+import { interruptible } from '../interruptible.ts';
 import { formatCount, formatSize } from '../output/format.ts';
 import { show } from '../output/show.ts';
 
@@ -9,12 +11,21 @@ interface GcOptions extends AdminOptions {
 }
 
 /** Adds `gc`. */
-export function addGc(program: Command): void {
+export function addGc(program: Command, end: End): void {
   adminCommand(program, 'gc', 'remove what nothing refers to: loose blobs, old interrupted downloads, leftovers')
     .option('--dry-run', 'only say what would be removed', false)
     .action(async (options: GcOptions) => {
       const client = await connect(options);
-      await show(await client.collectGarbage({ dryRun: options.dryRun }), options, garbageText);
+      end(
+        await interruptible('the mirror goes on with it', async (signal) => {
+          const report = await client.collectGarbage(
+            { dryRun: options.dryRun },
+            { signal, onProgress: () => undefined },
+          );
+          await show(report, options, garbageText);
+          return EXIT_CODE.ok;
+        }),
+      );
     });
 }
 

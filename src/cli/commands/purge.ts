@@ -4,9 +4,10 @@ import type { AdminClient } from '../admin/admin-client.ts';
 import { adminCommand, type AdminOptions, connect, type End } from '../admin/admin-command.ts';
 import { canConfirm, confirm } from '../confirm.ts';
 import { EXIT_CODE } from '../exit-code.ts';
+import { interruptible } from '../interruptible.ts';
 import { say, show } from '../output/show.ts';
 import { WrongUse } from '../wrong-use.ts';
-import { removalLine, removalText } from './removal-text.ts';
+import { followRemoval, REMOVAL_HINT, removalLine, removalText } from './removal-text.ts';
 
 interface PurgeOptions extends AdminOptions {
   readonly repository?: string;
@@ -31,7 +32,13 @@ export function addPurge(program: Command, end: End): void {
         end(EXIT_CODE.failed);
         return;
       }
-      await show(await client.purge(target, { dryRun }), options, removalText);
+      end(
+        await interruptible(REMOVAL_HINT, async (signal) => {
+          const report = await followRemoval('purge', signal, (work) => client.purge(target, { dryRun }, work));
+          await show(report, options, (shown) => removalText(shown, 'purge'));
+          return EXIT_CODE.ok;
+        }),
+      );
     });
 }
 
@@ -51,5 +58,5 @@ async function isAgreed(client: AdminClient, target: PurgeTarget, { yes }: Purge
     if ('image' in target) return true;
     throw new WrongUse('there is no terminal to ask at: say --yes to remove it all, or --dry-run to see what would go');
   }
-  return await confirm(`This ${removalLine(await client.purge(target, { dryRun: true }))}. Go on?`);
+  return await confirm(`This ${removalLine(await client.purge(target, { dryRun: true }), 'purge')}. Go on?`);
 }

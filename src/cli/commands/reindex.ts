@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { link, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Config } from '../../config/config.ts';
 import type { End } from '../admin/admin-command.ts';
 import type { ReindexReport, SalvagedNames } from '../../registry/upkeep/reindexing.ts';
@@ -28,7 +28,8 @@ interface Outcome extends ReindexReport {
 }
 
 /** An index is its file and what SQLite keeps beside it. */
-const SUFFIXES = ['', '-wal', '-shm'];
+const BESIDE = ['-wal', '-shm'] as const;
+const SUFFIXES = ['', ...BESIDE] as const;
 
 /** Adds `reindex`, which works on the data directory itself: no server may be using it. */
 export function addReindex(program: Command, end: End): void {
@@ -52,6 +53,7 @@ async function rebuild(config: Config, { verify, force }: ReindexOptions): Promi
   // Loaded late: no other command needs the server's native parts.
   const { SqliteIndex } = await import('../../metadata/sqlite/sqlite-index.ts');
   const { DiskStore } = await import('../../content/disk/disk-store.ts');
+  const { syncFolder } = await import('../../content/disk/durable.ts');
   const { reindex } = await import('../../registry/upkeep/reindexing.ts');
   const { HostedRules } = await import('../../registry/pushing/hosted-rules.ts');
   const rules = new HostedRules(config.hostedRules);
@@ -76,8 +78,9 @@ async function rebuild(config: Config, { verify, force }: ReindexOptions): Promi
     });
   })();
   const keptAs = isThere ? `${file}.old-${new Date().toISOString().replaceAll(/[:.]/g, '-')}` : null;
-  if (keptAs !== null) await renameIndex(file, keptAs);
+  if (keptAs !== null) await setAside(file, keptAs);
   await renameIndex(draft, file);
+  await syncFolder(dirname(file));
   return { ...report, keptAs, problems };
 }
 
@@ -96,6 +99,8 @@ const NOTHING: SalvagedNames = {
 /** @throws CodedError INDEX_IN_USE, WrongUse for an index that needs no rebuilding */
 async function refuseInUse(file: string, force: boolean): Promise<void> {
   const { SqliteIndex } = await import('../../metadata/sqlite/sqlite-index.ts');
+  // SQLite takes an empty file for a new database: what was cut off is as lost as what is damaged.
+  if ((await stat(file)).size === 0) return;
   try {
     await using _index = new SqliteIndex(file, { onFlushError: rethrow });
   } catch (error) {
@@ -109,6 +114,13 @@ async function salvaged(file: string): Promise<SalvagedNames & { problems: reado
   const { salvage } = await import('../../metadata/sqlite/salvage.ts');
   const { blobs: _, pins, ...salvagedNames } = salvage(file);
   return { ...salvagedNames, pins: pins.map(({ pattern }) => pattern) };
+}
+
+/** The file stays under its own name too until the new one takes its place: broken off in between, there is an index still. */
+async function setAside(file: string, keptAs: string): Promise<void> {
+  // Not all disks know a second name for a file.
+  await link(file, keptAs).catch(() => rename(file, keptAs));
+  for (const suffix of BESIDE) if (await exists(file + suffix)) await rename(file + suffix, keptAs + suffix);
 }
 
 async function renameIndex(from: string, to: string): Promise<void> {

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import type { RetentionReport } from '../../registry/operations/operations.ts';
-import { adminCommand, type AdminOptions, connect } from '../admin/admin-command.ts';
+import { adminCommand, type AdminOptions, connect, type End } from '../admin/admin-command.ts';
+import { EXIT_CODE } from '../exit-code.ts';
+import { interruptible } from '../interruptible.ts';
 import { formatCount } from '../output/format.ts';
 import { show } from '../output/show.ts';
 
@@ -9,12 +11,18 @@ interface RetentionOptions extends AdminOptions {
 }
 
 /** Adds `retention`. */
-export function addRetention(program: Command): void {
+export function addRetention(program: Command, end: End): void {
   adminCommand(program, 'retention', 'remove from hosted repositories what no rule of retention keeps')
     .option('--dry-run', 'only say what would be removed', false)
     .action(async (options: RetentionOptions) => {
       const client = await connect(options);
-      await show(await client.retention({ dryRun: options.dryRun }), options, retentionText);
+      end(
+        await interruptible('the mirror goes on with it', async (signal) => {
+          const report = await client.retention({ dryRun: options.dryRun }, { signal, onProgress: () => undefined });
+          await show(report, options, retentionText);
+          return EXIT_CODE.ok;
+        }),
+      );
     });
 }
 

@@ -23,7 +23,12 @@ export function addWarm(program: Command, end: End): void {
     'fetch images ahead; the tag may be a pattern: "docker.io/library/debian:12*"',
   )
     .option('--file <list>', 'fetch those of this file too, one on a line, # comments; - is the standard input')
-    .option('--platform <platform>', 'such as linux/amd64; may be given again (default: all)', append, [])
+    .option(
+      '--platform <platform>',
+      'such as linux/amd64 or linux/amd64,linux/arm64; may be given again (default: all)',
+      append,
+      [],
+    )
     .option('--concurrency <number>', 'blobs at a time (default: 3)')
     .action(async (images: string[], options: WarmOptions) => {
       const request = await requestOf(images, options);
@@ -55,7 +60,7 @@ async function requestOf(named: readonly string[], options: WarmOptions): Promis
 }
 
 function append(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value];
+  return [...before, ...value.split(',')];
 }
 
 function progressText({ images, imagesDone, bytes, bytesDone }: WarmProgress): string {

@@ -64,6 +64,8 @@ async function serveAdmin(
 ): Promise<Response> {
   const startedAt = performance.now();
   const { incoming: message, outgoing } = context.env;
+  // Of a connection that has ended it is no longer known.
+  const client = message.socket.remoteAddress;
   const { answer, failure } = await answerTo(context, endpoint, admission);
   const { body } = answer;
   const stream = body === undefined || body instanceof Uint8Array ? undefined : body;
@@ -71,7 +73,7 @@ async function serveAdmin(
   telemetry.adminAnswered({
     method: message.method ?? '',
     path: context.req.path.slice(0, MAX_LOGGED_PATH),
-    client: message.socket.remoteAddress,
+    client,
     status: broken === undefined ? answer.status : describeFailure(broken.error).status,
     seconds: (performance.now() - startedAt) / 1000,
     failure: broken === undefined ? failure : broken.error,

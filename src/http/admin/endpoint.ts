@@ -26,10 +26,14 @@ const NEVER = new AbortController().signal;
 export const limit = otherwise(DEFAULT_PAGE, countText(1, PAGE_LIMIT));
 
 /** @throws Refusal, OperationError `INVALID` */
-export async function readBody<R extends Readers>({ message, query }: AdminRequest, readers: R): Promise<FieldsOf<R>> {
+export async function readBody<R extends Readers>(
+  { message, query }: AdminRequest,
+  readers: R,
+  limitBytes?: number,
+): Promise<FieldsOf<R>> {
   // A `?dryRun=true` that is passed over would be the end of what it was to spare.
   if (query.size > 0) throw invalid('this request takes its fields from a JSON body, not from the URL');
-  return readFields(await readJson(message), readers);
+  return readFields(await readJson(message, limitBytes), readers);
 }
 
 /** Work that may take minutes: who asks for lines is kept awake by them, everyone else gets plain JSON at its end. */

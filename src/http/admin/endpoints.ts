@@ -9,6 +9,8 @@ import { replicationEndpoints } from './replication-endpoints.ts';
 import { streamAnswer } from './work-stream.ts';
 
 const MAX_CONCURRENCY = 64;
+/** Enough for a list of two hundred thousand images. */
+const LIST_LIMIT_BYTES = 16 * 1024 * 1024;
 
 const dryRun = otherwise(false, flag);
 
@@ -82,13 +84,13 @@ function removingEndpoints(operations: Operations): Endpoints {
           dryRun,
         });
         const target = targetOf(fields);
-        return workAnswer(request, () => operations.purge(target, { dryRun: fields.dryRun }));
+        return workAnswer(request, (work) => operations.purge(target, { dryRun: fields.dryRun }, work));
       },
     },
     '/evict': {
       POST: async (request) => {
         const target = await readBody(request, { toBytes: count(0, Number.MAX_SAFE_INTEGER), dryRun });
-        return workAnswer(request, () => operations.evict(target));
+        return workAnswer(request, (work) => operations.evict(target, work));
       },
     },
     '/retention': {
@@ -111,16 +113,17 @@ function fetchingEndpoints(operations: Operations): Endpoints {
     '/refresh': {
       POST: async (request) => {
         const { image } = await readBody(request, { image: text });
-        return workAnswer(request, async () => ({ refreshed: await operations.refresh(image) }));
+        return workAnswer(request, async (work) => ({ refreshed: await operations.refresh(image, work) }));
       },
     },
     '/warm': {
       POST: async (request) => {
-        const fields = await readBody(request, {
+        const readers = {
           images: texts,
           platforms: otherwise([], texts),
           concurrency: optional(count(1, MAX_CONCURRENCY)),
-        });
+        };
+        const fields = await readBody(request, readers, LIST_LIMIT_BYTES);
         if (fields.images.length === 0) throw invalid('"images" is empty; name at least one');
         const unknown = fields.platforms.find((platform) => !parsePlatform(platform));
         if (unknown !== undefined) {

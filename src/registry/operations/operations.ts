@@ -106,8 +106,16 @@ export interface RemovalReport {
   readonly imageCount: number;
   readonly blobs: number;
   readonly freedBytes: number;
-  /** Pinned ones that were passed over. */
+  /** Pinned images: those that an eviction passed over, or that a purge took with the others. */
   readonly pinned: number;
+}
+
+/** What was removed so far. */
+export interface RemovalProgress {
+  readonly imageCount: number;
+  readonly freedBytes: number;
+  /** How much of the work is done, as far as that can be said: 0 to 1. */
+  readonly share: number;
 }
 
 export interface GarbageReport {
@@ -141,6 +149,11 @@ export interface RefreshReport {
   readonly result: 'unchanged' | 'moved' | 'gone' | 'failed';
   readonly digest?: string;
   readonly error?: string;
+}
+
+export interface RefreshProgress {
+  readonly tags: number;
+  readonly tagsDone: number;
 }
 
 export interface WarmRequest {
@@ -209,10 +222,12 @@ export interface Operations {
   pin(pattern: string): Promise<void>;
   /** @throws OperationError NOT_FOUND if there is no such pin of an operator */
   unpin(pattern: string): Promise<void>;
-  purge(target: PurgeTarget, options: { dryRun: boolean }): Promise<RemovalReport>;
+  /** Ended early by its signal it leaves what it did not come to. */
+  purge(target: PurgeTarget, options: { dryRun: boolean }, work?: WorkOptions<RemovalProgress>): Promise<RemovalReport>;
   /** Asks the upstream now whether the image's tag, or all cached tags of the repository if it has none, moved. */
-  refresh(image: string): Promise<RefreshReport[]>;
-  evict(target: { toBytes: number; dryRun: boolean }): Promise<RemovalReport>;
+  refresh(image: string, work?: WorkOptions<RefreshProgress>): Promise<RefreshReport[]>;
+  /** Ended early by its signal it leaves what it did not come to. */
+  evict(target: { toBytes: number; dryRun: boolean }, work?: WorkOptions<RemovalProgress>): Promise<RemovalReport>;
   collectGarbage(options: { dryRun: boolean }): Promise<GarbageReport>;
   /** Removes from hosted repositories what no rule of retention keeps. */
   retention(options: { dryRun: boolean }): Promise<RetentionReport>;

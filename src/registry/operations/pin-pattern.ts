@@ -25,8 +25,8 @@ export function pinPattern(text: string, upstreams: Upstreams): string {
 function inFull(name: string, text: string, upstreams: Upstreams): string {
   const slash = name.indexOf('/');
   const first = slash === -1 ? name : name.slice(0, slash);
-  // A pattern of registries is as it is: `**`, `*.example.com/**`.
-  if (first.includes('*') && isPattern(name)) return name;
+  // A pattern of registries is as it is: `**`, `*.example.com/**`. `deb*` is none: it lies at the default upstream.
+  if ((name === '**' || (slash !== -1 && first.includes('*'))) && isPattern(name)) return name;
   if (slash !== -1 && upstreams.isHosted({ registry: first })) {
     if (!isPattern(name)) throw invalid(text);
     return name;

@@ -6,7 +6,7 @@ import type { Manifests } from '../manifests.ts';
 import type { Upstreams } from '../upstreams.ts';
 import { namedRepository } from './named-repository.ts';
 import { OperationError } from './operation-error.ts';
-import type { RefreshReport } from './operations.ts';
+import type { RefreshProgress, RefreshReport, WorkOptions } from './operations.ts';
 
 /** Asks upstreams where cached tags point now. */
 export class Refreshing {
@@ -20,8 +20,8 @@ export class Refreshing {
     this.#upstreams = upstreams;
   }
 
-  /** A name with a tag means that tag; without one, all cached tags of the repository. @throws OperationError */
-  async refresh(text: string): Promise<RefreshReport[]> {
+  /** A name with a tag means that tag; without one, all cached tags of the repository. @throws OperationError; the signal's reason */
+  async refresh(text: string, { signal, onProgress }: WorkOptions<RefreshProgress>): Promise<RefreshReport[]> {
     const name = parseImageName(text);
     const repository = name && namedRepository(name.path, this.#upstreams);
     if (!name || !repository) throw new OperationError('INVALID', `"${text}" is no image; write for example debian:12`);
@@ -33,7 +33,11 @@ export class Refreshing {
     const tags = hasTag ? [name.reference.tag] : await this.#index.listTags(repository.name);
     if (tags.length === 0) throw new OperationError('NOT_FOUND', `no tag of ${repository.name} is here`);
     const reports: RefreshReport[] = [];
-    for (const tag of tags) reports.push(await this.#refreshTag(repository, tag));
+    for (const tag of tags) {
+      signal.throwIfAborted();
+      reports.push(await this.#refreshTag(repository, tag));
+      onProgress({ tags: tags.length, tagsDone: reports.length });
+    }
     return reports;
   }
 
@@ -41,6 +45,9 @@ export class Refreshing {
     const reference = `${repository.name}:${tag}`;
     try {
       const { before, now } = await this.#manifests.refresh(repository, tag, 'revalidation');
+      if (now === undefined && before === undefined) {
+        return { reference, result: 'failed', error: 'it is neither here nor at the upstream' };
+      }
       if (now === undefined) return { reference, result: 'gone' };
       return { reference, result: before === now ? 'unchanged' : 'moved', digest: now };
     } catch (error) {

@@ -1,17 +1,15 @@
 import { stat } from 'node:fs/promises';
-import type { MetadataIndex, RepositorySummary, Root } from '../../metadata/metadata-index.ts';
-import type { Digest } from '../../oci/digest.ts';
-import { parseImageName } from '../../oci/image-name.ts';
+import type { MetadataIndex, RepositorySummary } from '../../metadata/metadata-index.ts';
 import type { Retention } from '../pushing/retention.ts';
 import type { Eviction } from '../space/eviction.ts';
 import type { Pin, Pins } from '../space/pins.ts';
 import type { Removal } from '../space/removal.ts';
 import type { Garbage } from '../upkeep/garbage.ts';
 import type { Scrub } from '../upkeep/scrub.ts';
-import type { Verification, VerificationScope } from '../upkeep/verification.ts';
+import type { Verification } from '../upkeep/verification.ts';
 import type { Upstreams } from '../upstreams.ts';
 import type { Warmer } from '../warming/warmer.ts';
-import { namedRepository } from './named-repository.ts';
+import { requireHeldRepository } from './held-repository.ts';
 import { OperationError } from './operation-error.ts';
 import type {
   GarbageReport,
@@ -19,7 +17,9 @@ import type {
   Operations,
   PinStatus,
   PurgeTarget,
+  RefreshProgress,
   RefreshReport,
+  RemovalProgress,
   RemovalReport,
   RepositoryStatus,
   RetentionReport,
@@ -39,6 +39,7 @@ import type { Purging } from './purging.ts';
 import type { Refreshing } from './refreshing.ts';
 import { RemovalTally } from './removal-tally.ts';
 import type { Status } from './status.ts';
+import { verificationScope } from './verification-scope.ts';
 
 export interface RegistryOperationsOptions {
   readonly index: MetadataIndex;
@@ -58,7 +59,8 @@ export interface RegistryOperationsOptions {
 
 /** What is younger than this may be part of a pull that is under way. */
 const GARBAGE_GRACE_MS = 3_600_000;
-const PAGE = 200;
+/** Nobody follows the work. */
+const UNFOLLOWED: WorkOptions<unknown> = { signal: new AbortController().signal, onProgress: () => undefined };
 
 /** {@link Operations} on the running registry: each is done by a part of its own. */
 export class RegistryOperations implements Operations {
@@ -86,7 +88,7 @@ export class RegistryOperations implements Operations {
     limit: number;
   }): Promise<ImageStatus[]> {
     const { index, pins } = this.#options;
-    const name = this.#repositoryNamed(repository);
+    const name = await requireHeldRepository(repository, this.#options);
     const roots = await index.listRoots({
       repository: name,
       limit,
@@ -112,6 +114,8 @@ export class RegistryOperations implements Operations {
 
   async unpin(pattern: string): Promise<void> {
     const { pins, upstreams } = this.#options;
+    // As it is listed it can be taken away whatever the configuration says now of its registry.
+    if (await pins.remove(pattern)) return;
     const wanted = pinPattern(pattern, upstreams);
     if (await pins.remove(wanted)) return;
     const isConfigured = (await pins.list()).some((pin) => pin.origin === 'config' && pin.pattern === wanted);
@@ -119,24 +123,39 @@ export class RegistryOperations implements Operations {
     throw new OperationError('NOT_FOUND', `${wanted}: ${why}`);
   }
 
-  purge(target: PurgeTarget, options: { dryRun: boolean }): Promise<RemovalReport> {
-    return this.#options.purging.purge(target, options);
+  purge(
+    target: PurgeTarget,
+    options: { dryRun: boolean },
+    work: WorkOptions<RemovalProgress> = UNFOLLOWED,
+  ): Promise<RemovalReport> {
+    return this.#options.purging.purge(target, options, work);
   }
 
-  refresh(image: string): Promise<RefreshReport[]> {
-    return this.#options.refreshing.refresh(image);
+  refresh(image: string, work: WorkOptions<RefreshProgress> = UNFOLLOWED): Promise<RefreshReport[]> {
+    return this.#options.refreshing.refresh(image, work);
   }
 
-  async evict({ toBytes, dryRun }: { toBytes: number; dryRun: boolean }): Promise<RemovalReport> {
+  async evict(
+    { toBytes, dryRun }: { toBytes: number; dryRun: boolean },
+    { signal, onProgress }: WorkOptions<RemovalProgress> = UNFOLLOWED,
+  ): Promise<RemovalReport> {
     const { eviction, status } = this.#options;
     const tally = new RemovalTally(dryRun);
     tally.addPinned(await eviction.pinnedImages());
+    const { contentBytes, inFlightBytes, otherBytes } = await status.figures();
+    let excessBytes = contentBytes + inFlightBytes + otherBytes - toBytes;
+    signal.throwIfAborted();
     if (!dryRun) {
-      await eviction.evictTo(toBytes, (roots, freed) => tally.add(roots, freed));
+      let removedBytes = 0;
+      await eviction.evictTo(toBytes, (roots, freed) => {
+        tally.add(roots, freed);
+        removedBytes += freed.bytes;
+        onProgress(tally.progress(removedBytes / Math.max(1, excessBytes)));
+        // What this throws ends the eviction.
+        signal.throwIfAborted();
+      });
       return tally.report();
     }
-    const { contentBytes, inFlightBytes, otherBytes } = await status.disk();
-    let excessBytes = contentBytes + inFlightBytes + otherBytes - toBytes;
     for await (const root of eviction.candidates()) {
       if (excessBytes <= 0) break;
       excessBytes -= root.diskBytes;
@@ -160,8 +179,7 @@ export class RegistryOperations implements Operations {
 
   async verify(request: VerifyRequest, options: WorkOptions<VerifyProgress>): Promise<VerifyReport> {
     const { bytesPerSecond } = request;
-    const scope = await this.#scopeOf(request);
-    return this.#options.verification.run(scope, {
+    return this.#options.verification.run(await verificationScope(request, this.#options), {
       ...options,
       ...(bytesPerSecond !== undefined && { bytesPerSecond }),
     });
@@ -183,41 +201,6 @@ export class RegistryOperations implements Operations {
   async backup(file: string): Promise<{ sizeBytes: number }> {
     await this.#options.index.backup(file);
     return { sizeBytes: (await stat(file)).size };
-  }
-
-  async #scopeOf({ image, repository }: VerifyRequest): Promise<VerificationScope> {
-    if (repository !== undefined)
-      return { kind: 'roots', roots: await this.#rootsOf(this.#repositoryNamed(repository)) };
-    if (image === undefined) return { kind: 'everything' };
-    const { index, upstreams } = this.#options;
-    const name = parseImageName(image);
-    const known = name && namedRepository(name.path, upstreams);
-    if (!name || !known) throw new OperationError('INVALID', `"${image}" is no image; write for example debian:12`);
-    const { reference } = name;
-    const digest: Digest | undefined =
-      reference.kind === 'digest' ? reference.digest : (await index.findTag(known.name, reference.tag))?.digest;
-    if (!digest) throw new OperationError('NOT_FOUND', `${image} is not here`);
-    return { kind: 'roots', roots: [{ repository: known.name, digest }] };
-  }
-
-  async #rootsOf(repository: string): Promise<Root[]> {
-    const roots: Root[] = [];
-    let after: Root | undefined;
-    for (;;) {
-      const page = await this.#options.index.listRoots({ repository, limit: PAGE, ...(after && { after }) });
-      roots.push(...page);
-      after = page.at(-1);
-      if (!after) break;
-    }
-    if (roots.length === 0) throw new OperationError('NOT_FOUND', `nothing of ${repository} is here`);
-    return roots;
-  }
-
-  #repositoryNamed(text: string): string {
-    const repository = namedRepository(text, this.#options.upstreams);
-    if (!repository)
-      throw new OperationError('INVALID', `"${text}" is no repository; write for example library/debian`);
-    return repository.name;
   }
 }
 

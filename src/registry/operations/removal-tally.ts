@@ -1,6 +1,6 @@
 import type { Root } from '../../metadata/metadata-index.ts';
 import type { Freed } from '../space/removal.ts';
-import type { RemovalReport } from './operations.ts';
+import type { RemovalProgress, RemovalReport } from './operations.ts';
 
 /** Beyond this many images their names are of no use to anyone. */
 const MAX_NAMED = 1_000;
@@ -10,6 +10,7 @@ export class RemovalTally {
   readonly isDryRun: boolean;
   readonly #images: { repository: string; tags: readonly string[]; digest: string }[] = [];
   readonly #roots: Root[] = [];
+  #rootCount = 0;
   #imageCount = 0;
   #blobs = 0;
   #freedBytes = 0;
@@ -20,12 +21,14 @@ export class RemovalTally {
   }
 
   get isEmpty(): boolean {
-    return this.#imageCount === 0 && this.#blobs === 0;
+    // A loose blob frees nothing where another repository has it too, and in a dry run nothing is freed before the end.
+    return this.#rootCount === 0 && this.#imageCount === 0;
   }
 
   /** @param pinned how many of them are pinned */
   add(roots: readonly Root[], freed: Freed, pinned = 0): void {
     if (this.isDryRun) this.#roots.push(...roots);
+    this.#rootCount += roots.length;
     for (const { repository, tags, digest, isManifest } of roots) {
       if (isManifest) this.#name({ repository, tags, digest });
     }
@@ -40,7 +43,7 @@ export class RemovalTally {
     this.#freedBytes += bytes;
   }
 
-  /** Pinned ones that were passed over. */
+  /** Pinned ones that are not among the roots: they are passed over. */
   addPinned(count: number): void {
     this.#pinned += count;
   }
@@ -53,6 +56,10 @@ export class RemovalTally {
   /** A tag went, and what it pointed at stays. */
   addTag(repository: string, tag: string, digest: string): void {
     this.#name({ repository, tags: [tag], digest });
+  }
+
+  progress(share: number): RemovalProgress {
+    return { imageCount: this.#imageCount, freedBytes: this.#freedBytes, share: Math.min(1, share) };
   }
 
   report(): RemovalReport {

@@ -4,6 +4,7 @@ import type { EventOutlet } from '../events/event-outlet.ts';
 import type { Fills } from '../fill/fills.ts';
 import type { DiskBudget } from '../space/disk-budget.ts';
 import type { Eviction } from '../space/eviction.ts';
+import { usedBytes } from '../space/room.ts';
 import type { Scrub } from '../upkeep/scrub.ts';
 import type { UpstreamSite, Upstreams } from '../upstreams.ts';
 import type { DiskReport, FillStatus, ScrubStatus, StatusReport, UpstreamStatus } from './operations.ts';
@@ -52,13 +53,14 @@ export class Status {
   /** All but what takes time to find out, for those who ask every few seconds. */
   async figures(): Promise<DiskFigures & Pick<DiskReport, 'minFreeBytes' | 'otherBytes'>> {
     const { budget } = this.#options;
-    const { usage, freeBytes, totalBytes, inFlightBytes, debrisBytes } = await budget.read();
+    const reading = await budget.read();
+    const { usage, freeBytes, totalBytes, inFlightBytes } = reading;
     const { quotaBytes, minFreeBytes } = budget.limits;
     return {
       contentBytes: usage.diskBytes,
       blobs: usage.blobs,
       inFlightBytes,
-      otherBytes: usage.indexBytes + debrisBytes,
+      otherBytes: usedBytes(reading) - usage.diskBytes - inFlightBytes,
       ...(quotaBytes !== undefined && { quotaBytes }),
       minFreeBytes,
       freeBytes,

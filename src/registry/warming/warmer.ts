@@ -2,7 +2,7 @@ import pLimit, { type LimitFunction } from 'p-limit';
 import { parseManifest, type ManifestReference, type ParsedManifest } from '../../oci/manifest.ts';
 import { isForeignLayerType } from '../../oci/media-types.ts';
 import { isWantedPlatform, parsePlatform, type Platform } from '../../oci/platform.ts';
-import { type Reference, referenceText } from '../../oci/reference.ts';
+import type { Reference } from '../../oci/reference.ts';
 import type { Repository } from '../../oci/repository.ts';
 import { describeError, type Telemetry } from '../../telemetry/telemetry.ts';
 import type { Blobs } from '../blobs.ts';
@@ -10,7 +10,7 @@ import type { Manifests } from '../manifests.ts';
 import { OperationError } from '../operations/operation-error.ts';
 import type { WarmProgress, WarmReport, WarmRequest, WorkOptions } from '../operations/operations.ts';
 import type { Upstreams } from '../upstreams.ts';
-import { resolveImagePattern } from './image-pattern.ts';
+import { expandImages, imageText } from './expand-images.ts';
 
 export interface WarmerOptions {
   readonly manifests: Manifests;
@@ -52,7 +52,11 @@ export class Warmer {
     const failures: { image: string; error: string }[] = [];
     let fetchedBytes = 0;
     const report = () => onProgress({ ...counters });
-    const images = await this.#expand(request.images, failures, signal);
+    const fail = (image: string, error: unknown) => {
+      this.#options.telemetry.imageWarmed({ image, error });
+      failures.push({ image, error: describeError(error).error });
+    };
+    const images = await expandImages(request.images, { upstreams: this.#options.upstreams, signal, onFailure: fail });
     counters.images = images.length + failures.length;
     counters.imagesDone = failures.length;
     report();
@@ -62,7 +66,7 @@ export class Warmer {
       images.map(({ repository, reference }) =>
         imageLimit(async () => {
           signal.throwIfAborted();
-          const image = `${repository.name}${reference.kind === 'tag' ? ':' : '@'}${referenceText(reference)}`;
+          const image = imageText(repository, reference);
           const errand: Errand = {
             repository,
             platforms,
@@ -81,8 +85,8 @@ export class Warmer {
             },
           };
           const failure = await this.#warmImage(errand, reference);
-          this.#options.telemetry.imageWarmed({ image, ...(failure !== undefined && { error: failure }) });
-          if (failure !== undefined) failures.push({ image, error: describeError(failure).error });
+          if (failure === undefined) this.#options.telemetry.imageWarmed({ image });
+          else fail(image, failure);
           counters.imagesDone += 1;
           report();
         }),
@@ -90,41 +94,6 @@ export class Warmer {
     );
     signal.throwIfAborted();
     return { ...counters, fetchedBytes, failures };
-  }
-
-  /** Names to images: patterns of tags are looked up at their upstreams. */
-  async #expand(
-    names: readonly string[],
-    failures: { image: string; error: string }[],
-    signal: AbortSignal,
-  ): Promise<{ repository: Repository; reference: Reference }[]> {
-    const { upstreams } = this.#options;
-    const patterns = names.map((name) => {
-      const pattern = resolveImagePattern(name, upstreams);
-      if (!pattern)
-        throw new OperationError('INVALID', `"${name}" is no image; write for example debian:12 or ghcr.io/o/app:v1`);
-      return { name, pattern };
-    });
-    const images: { repository: Repository; reference: Reference }[] = [];
-    for (const { name, pattern } of patterns) {
-      const { repository } = pattern;
-      if (pattern.kind === 'one') {
-        images.push({ repository, reference: pattern.reference });
-        continue;
-      }
-      try {
-        upstreams.check(repository);
-        const { upstream } = upstreams.get(repository.registry);
-        const tags = await upstream.listTags(repository.path, { purpose: 'warm', signal });
-        const wanted = tags.filter(pattern.matches);
-        if (wanted.length === 0) failures.push({ image: name, error: 'no tag matches' });
-        for (const tag of wanted) images.push({ repository, reference: { kind: 'tag', tag } });
-      } catch (error) {
-        signal.throwIfAborted();
-        failures.push({ image: name, error: describeError(error).error });
-      }
-    }
-    return images;
   }
 
   /** @returns what went wrong, if something did */
@@ -161,9 +130,7 @@ export class Warmer {
       ({ role, platform }) => role === 'manifest' && isWantedPlatform(platform, platforms),
     );
     if (children.length === 0 && manifest.references.length > 0) {
-      throw new Error(
-        `it has none of the platforms ${platforms.map(({ os, architecture }) => `${os}/${architecture}`).join(', ')}`,
-      );
+      throw new Error(`it has none of the platforms ${platforms.map(platformText).join(', ')}`);
     }
     for (const { digest } of children) await this.#warmManifest(errand, { kind: 'digest', digest }, depth + 1);
   }
@@ -186,6 +153,10 @@ export class Warmer {
 
 function isFetchable({ role, mediaType }: ManifestReference): boolean {
   return (role === 'config' || role === 'layer') && !isForeignLayerType(mediaType);
+}
+
+function platformText({ os, architecture, variant }: Platform): string {
+  return [os, architecture, variant].filter((part) => part !== undefined).join('/');
 }
 
 function platformNamed(text: string): Platform {

@@ -41,6 +41,7 @@ function silentUpstream(name: string): Upstream {
     listTags: refuse,
     listReferrers: refuse,
     report: () => ({ isBreakerOpen: false, accounts: [] }),
+    leaveAlone: () => undefined,
     mayAsk: () => true,
     [Symbol.asyncDispose]: async () => undefined,
   };

@@ -33,6 +33,9 @@ describe('a pin in full', () => {
     ['**/debian:12', '**/debian:12'],
     ['*/library/*', '*/library/*'],
     ['*.io/**', '*.io/**'],
+    ['**:v1', '**:v1'],
+    ['deb*', 'docker.io/library/deb*'],
+    ['*:latest', 'docker.io/library/*:latest'],
   ])('%j is %j', (text, expected) => {
     expect(pinPattern(text, upstreams)).toBe(expected);
   });
