@@ -6,6 +6,7 @@ import { Upstreams, UpstreamSite } from './registry/upstreams.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 import { createSibling } from './upstream/create-sibling.ts';
 import { createUpstream } from './upstream/create-upstream.ts';
+import { ReceiveMemory } from './upstream/receive-memory.ts';
 import type { Sibling } from './upstream/sibling.ts';
 import { Siblings } from './upstream/siblings.ts';
 import type { Upstream } from './upstream/upstream.ts';
@@ -19,6 +20,11 @@ interface Surroundings {
   readonly opened: AsyncDisposableStack;
 }
 
+/** The same for all clients of registries that blobs are fetched from. */
+interface Shared extends Surroundings {
+  readonly memory: ReceiveMemory;
+}
+
 /** Makes one group of siblings out of the names of peers; undefined: it has none. */
 type GroupSiblings = (names: readonly string[]) => Siblings | undefined;
 
@@ -28,10 +34,11 @@ type GroupSiblings = (names: readonly string[]) => Siblings | undefined;
  */
 export async function openUpstreams(surroundings: Surroundings): Promise<Upstreams> {
   const { config, opened } = surroundings;
-  const group = await openSiblings(surroundings);
+  const shared = { ...surroundings, memory: new ReceiveMemory() };
+  const group = await openSiblings(shared);
   const sites = await Promise.all(
     config.upstreams.map(async (upstream) => {
-      const client = await openUpstream(upstream, surroundings);
+      const client = await openUpstream(upstream, shared);
       return new UpstreamSite(client, new UpstreamRules(upstream), upstream.offline, group(upstream.siblings));
     }),
   );
@@ -43,11 +50,11 @@ export async function openUpstreams(surroundings: Surroundings): Promise<Upstrea
 }
 
 /** One client for each peer that is somebody's sibling. */
-async function openSiblings({ config, telemetry, opened }: Surroundings): Promise<GroupSiblings> {
+async function openSiblings({ config, telemetry, opened, memory }: Shared): Promise<GroupSiblings> {
   const named = new Set([...config.upstreams, ...config.hostedRules].flatMap(({ siblings }) => siblings));
   const siblings = new Map<string, Sibling>();
   for (const peer of config.peers.filter(({ name }) => named.has(name))) {
-    const { sibling, client } = createSibling(await optionsOf(peer, config), telemetry);
+    const { sibling, client } = createSibling({ ...(await optionsOf(peer, config)), memory }, telemetry);
     opened.use(client);
     siblings.set(peer.name, sibling);
   }
@@ -73,8 +80,8 @@ async function optionsOf(peer: PeerConfig, config: Config): Promise<Parameters<t
   };
 }
 
-async function openUpstream(upstream: UpstreamConfig, { config, telemetry }: Surroundings): Promise<Upstream> {
-  return createUpstream({ ...upstream, ...(await trustOf(upstream)), ...commonOf(config) }, telemetry);
+async function openUpstream(upstream: UpstreamConfig, { config, telemetry, memory }: Shared): Promise<Upstream> {
+  return createUpstream({ ...upstream, ...(await trustOf(upstream)), ...commonOf(config), memory }, telemetry);
 }
 
 /** What all clients of registries have in common. */

@@ -11,9 +11,13 @@ export interface BlockedAccountsOptions {
 /** An account that is left alone after a 429. */
 interface Block {
   readonly upstream: string;
+  /** Among the accounts of the upstream. */
+  readonly position: number;
   /** Absent: anonymous. */
   readonly username?: string | undefined;
-  readonly untilMs: number;
+  /** From when on, and for how long: a clock that is set meanwhile makes it no longer. */
+  readonly atMs: number;
+  readonly forMs: number;
 }
 
 const NOTE = 'upstreams.blocked';
@@ -37,10 +41,17 @@ export class BlockedAccounts implements AsyncDisposable {
   async restore(): Promise<void> {
     const { index, upstreams } = this.#options;
     const note = await index.readNote(NOTE);
-    const blocks = note === undefined ? [] : (JSON.parse(note) as readonly Block[]);
+    const nowMs = Date.now();
+    const blocks = blocksOf(note).filter((block) => block.atMs <= nowMs && nowMs < endOf(block));
     for (const { upstream } of upstreams.all) {
       const own = blocks.filter((block) => block.upstream === upstream.name);
-      upstream.leaveAlone(own.map(({ username, untilMs }) => ({ username, blockedForMs: untilMs - Date.now() })));
+      upstream.leaveAlone(
+        own.map((block) => ({
+          position: block.position,
+          username: block.username,
+          blockedForMs: endOf(block) - nowMs,
+        })),
+      );
     }
   }
 
@@ -61,26 +72,54 @@ export class BlockedAccounts implements AsyncDisposable {
   async #look(): Promise<void> {
     const { index, telemetry } = this.#options;
     const blocks = this.#blocks();
-    if (blocks.every((block) => block.untilMs <= (this.#noted.get(keyOf(block)) ?? 0) + ROUNDING_MS)) return;
+    if (blocks.every((block) => endOf(block) <= (this.#noted.get(keyOf(block)) ?? 0) + ROUNDING_MS)) return;
     try {
       await index.writeNote(NOTE, JSON.stringify(blocks));
-      for (const block of blocks) this.#noted.set(keyOf(block), block.untilMs);
+      for (const block of blocks) this.#noted.set(keyOf(block), endOf(block));
     } catch (error) {
       telemetry.log.error(describeError(error), 'blocked accounts not noted');
     }
   }
 
   #blocks(): Block[] {
-    const nowMs = Date.now();
+    const atMs = Date.now();
     return this.#options.upstreams.all.flatMap(({ upstream }) =>
       upstream
         .report()
-        .accounts.filter(({ blockedForMs }) => blockedForMs > 0)
-        .map(({ username, blockedForMs }) => ({ upstream: upstream.name, username, untilMs: nowMs + blockedForMs })),
+        .accounts.map(({ username, blockedForMs: forMs }, position) => ({
+          upstream: upstream.name,
+          position,
+          username,
+          atMs,
+          forMs,
+        }))
+        .filter(({ forMs }) => forMs > 0),
     );
   }
 }
 
-function keyOf({ upstream, username = '' }: Block): string {
-  return `${upstream} ${username}`;
+/** What is in the note; nothing of one that is damaged. */
+function blocksOf(note: string | undefined): readonly Block[] {
+  if (note === undefined) return [];
+  try {
+    const entries: unknown = JSON.parse(note);
+    return Array.isArray(entries) ? entries.filter(isBlock) : [];
+  } catch (error) {
+    if (error instanceof SyntaxError) return [];
+    throw error;
+  }
+}
+
+function isBlock(entry: unknown): entry is Block {
+  const { upstream, position, username, atMs, forMs } = (entry ?? {}) as Record<string, unknown>;
+  const isNamed = username === undefined || typeof username === 'string';
+  return typeof upstream === 'string' && isNamed && [position, atMs, forMs].every(Number.isFinite);
+}
+
+function endOf({ atMs, forMs }: Block): number {
+  return atMs + forMs;
+}
+
+function keyOf({ upstream, position }: Block): string {
+  return `${upstream} ${position}`;
 }

@@ -27,6 +27,7 @@ export class ReadAhead {
 
   /** An index brings nothing: which of its platforms is wanted shows when the client asks for that manifest. */
   add(repository: Repository, manifest: ParsedManifest): void {
+    if (manifest.isIndex) return;
     for (const { role, digest, mediaType } of manifest.references) {
       if (role !== 'config' && role !== 'layer') continue;
       if (isForeignLayerType(mediaType) || this.#limit.pendingCount >= MAX_WAITING) continue;

@@ -1,4 +1,5 @@
 import type { RegistryEvent } from '../metadata/event-index.ts';
+import type { JobState } from '../metadata/replication-index.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Pace, Peer } from '../upstream/peer.ts';
 import { CheckSchedule } from './comparing/anti-entropy.ts';
@@ -12,6 +13,7 @@ import type { LinkPart } from './link-part.ts';
 import { LinkReader } from './link-reader.ts';
 import { Link } from './link.ts';
 import { both, paceOf } from './paces.ts';
+import type { LinkName } from './pauses.ts';
 import { Pausing } from './pausing.ts';
 import { HEALTH_TIMES, type HealthTimes } from './peer-health.ts';
 import { PeerSite } from './peer-site.ts';
@@ -100,6 +102,10 @@ export class Replication implements AsyncDisposable {
     await this.#pausing.load();
     await this.#known.load();
     await index.pruneJobs(this.#links.map(({ link }) => link.name));
+    // To look through all jobs takes long where there are many.
+    const counts = await index.countJobs();
+    const has = (state: JobState, { rule, peer }: LinkName) =>
+      counts.some((count) => count.state === state && count.rule === rule && count.peer === peer);
     const following = [];
     for (const { link, fullScan, reader } of this.#links) {
       await fullScan.load();
@@ -107,11 +113,11 @@ export class Replication implements AsyncDisposable {
       const done = tries.find(({ outcome }) => !IN_VAIN.has(outcome));
       link.tally.restore(done && done.startedAtMs + done.durationMs);
       // What was held or refused was judged by the rule of then: the rule of now may allow it, or not be about it at all.
-      await index.retryJobs({ ...link.name, states: ['held'] });
+      if (has('held', link.name)) await index.retryJobs({ ...link.name, states: ['held'] });
       if (!reader) continue;
       const address = this.#addressOf(link);
       const isNew = !this.#known.has(link, address);
-      if (isNew) await index.retryJobs({ ...link.name, states: ['parked'] });
+      if (isNew && has('parked', link.name)) await index.retryJobs({ ...link.name, states: ['parked'] });
       await reader.prepare({ isNew });
       following.push({ link, address });
     }

@@ -78,7 +78,8 @@ export class AuditFile implements AuditLog, AsyncDisposable {
     try {
       this.#destination.reopen();
     } catch {
-      // It is told as an error of the destination.
+      // It is told as an error of the destination, which would close the file it goes on with when it succeeds later.
+      this.#destination.removeAllListeners('ready');
     }
   }
 

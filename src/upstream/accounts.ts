@@ -8,7 +8,7 @@ import type { HoldBack, RateDemand } from './rate-budget.ts';
 import { RateLimitError } from './rate-limit-error.ts';
 import { MAX_RETRY_AFTER_MS } from './retry-after.ts';
 import { UpstreamError } from './upstream-error.ts';
-import type { AccountReport, Purpose } from './upstream.ts';
+import type { AccountBlock, AccountReport, Purpose } from './upstream.ts';
 
 export interface AccountsOptions {
   readonly upstream: string;
@@ -56,11 +56,12 @@ export class Accounts implements Disposable {
   }
 
   /** See {@link Upstream.leaveAlone}. */
-  leaveAlone(told: readonly Pick<AccountReport, 'username' | 'blockedForMs'>[]): void {
-    for (const { username, blockedForMs } of told) {
-      for (const { budget } of this.#all.filter((account) => account.username === username)) {
-        budget.refused(Math.min(blockedForMs, MAX_RETRY_AFTER_MS), this.#options.now());
-      }
+  leaveAlone(blocks: readonly AccountBlock[]): void {
+    for (const { position, username, blockedForMs } of blocks) {
+      const account = this.#all[position];
+      // The configuration was changed meanwhile.
+      if (account?.username !== username) continue;
+      account?.budget.refused(Math.min(blockedForMs, MAX_RETRY_AFTER_MS), this.#options.now());
     }
     this.#notice();
   }
@@ -82,7 +83,9 @@ export class Accounts implements Disposable {
       tried.add(account);
       account.budget.sending(demand, nowMs);
       try {
-        return await account.send(request);
+        const response = await account.send(request);
+        this.#denials.delete(this.#denialOf(account, request.repository));
+        return response;
       } catch (error) {
         this.#notice();
         if (!mayDifferByAccount(error)) throw error;

@@ -17,6 +17,7 @@ export interface CreateSiblingOptions
     | 'timeouts'
     | 'manifestLimitBytes'
     | 'userAgent'
+    | 'memory'
   > {
   /** The site's own name. */
   readonly site: string;

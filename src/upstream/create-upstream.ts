@@ -10,6 +10,7 @@ import type { UpstreamTimeouts } from './dispatcher.ts';
 import { sendByNetwork } from './network.ts';
 import { observing } from './observe.ts';
 import { openLine } from './open-line.ts';
+import type { ReceiveMemory } from './receive-memory.ts';
 import { RegistryClient } from './registry-client.ts';
 import { retrying } from './retries.ts';
 import { sparingHosts } from './sparing-hosts.ts';
@@ -39,6 +40,8 @@ export interface UpstreamOptions {
   readonly breaker?: BreakerLimits;
   readonly manifestLimitBytes: number;
   readonly userAgent: string;
+  /** What its connections receive into, shared with others; default: memory of its own. */
+  readonly memory?: ReceiveMemory;
 }
 
 /** What tests put in the place of the machine. */

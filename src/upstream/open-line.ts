@@ -8,6 +8,8 @@ interface LineOptions extends DispatcherOptions {
   readonly name: string;
   readonly url: URL;
   readonly allowHosts: readonly string[];
+  /** What its connections receive into, shared with others; default: memory of its own. */
+  readonly memory?: ReceiveMemory;
 }
 
 /** The way to one registry: where it is, what its connections may lead to, and they themselves. */
@@ -27,6 +29,6 @@ export function openLine(options: LineOptions, { resolve }: { readonly resolve?:
   const url = new URL(options.url.href.replace(/\/*$/, '/'));
   const isProxied = proxy !== undefined;
   const guard = new AddressGuard({ upstream, url, allowHosts, isProxied, ...(resolve && { resolve }) });
-  const memory = new ReceiveMemory();
+  const { memory = new ReceiveMemory() } = options;
   return { url, guard, dispatcher: createDispatcher(options, guard, memory), memory };
 }

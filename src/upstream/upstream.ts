@@ -112,13 +112,18 @@ export interface UpstreamReport {
   readonly siblings?: readonly SiblingReport[];
 }
 
+/** An account that an earlier run was told to leave alone: the one at that position of the report, if it has that name still. */
+export interface AccountBlock extends Pick<AccountReport, 'username' | 'blockedForMs'> {
+  readonly position: number;
+}
+
 /** An upstream: a configured registry that we pull through. All methods throw UpstreamError and nothing else. */
 export interface Upstream extends ManifestSource, BlobSource, ListingSource, AsyncDisposable {
   /** The configured name, such as `docker.io`. */
   readonly name: string;
   report(): UpstreamReport;
-  /** Takes up what an earlier run reported: asks nothing for so long by accounts of these names, six hours at most. */
-  leaveAlone(accounts: readonly Pick<AccountReport, 'username' | 'blockedForMs'>[]): void;
+  /** Takes up what an earlier run reported: asks nothing for so long by these accounts, six hours at most. */
+  leaveAlone(blocks: readonly AccountBlock[]): void;
   /** Would a request for this be sent now? Not while the breaker or a rate limit holds it back. */
   mayAsk(purpose: Purpose): boolean;
 }

@@ -1,7 +1,9 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { AdminClient } from '../../src/cli/admin/admin-client.ts';
+import { AdminTransport } from '../../src/cli/admin/admin-transport.ts';
 import type { VerifyProgress } from '../../src/registry/operations/operations.ts';
 import { startAdmin } from '../support/admin.ts';
+import { Listener } from '../support/listener.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -31,6 +33,17 @@ test('long work is not', async () => {
   await client.warm({ images: ['a'], platforms: [] }, { signal, onProgress: () => undefined });
   for await (const chunk of (await client.backup(signal)).body) expect(chunk.length).toBe(19);
   expect(timeout).not.toHaveBeenCalled();
+});
+
+test('long work is given up when the mirror has fallen silent', async () => {
+  await using listener = await Listener.start((_, response) => {
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' }).write('{"progress":{"images":1}}\n');
+  });
+  const transport = new AdminTransport({ url: new URL(listener.url) }, { workSilenceMs: 200 });
+  await expect(transport.follow('/gc', {})).rejects.toMatchObject({
+    code: 'LOST',
+    message: `${listener.url} has fallen silent: what it does there goes on, or has hung`,
+  });
 });
 
 test('progress comes as it is told', async () => {

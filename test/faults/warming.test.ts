@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { WarmReport, WarmRequest } from '../../src/registry/operations/operations.ts';
-import { type BuiltIndex, buildImage, buildIndex } from '../support/images.ts';
+import { seededBytes } from '../support/bytes.ts';
+import { type BuiltIndex, buildImage, buildIndex, IMAGE_MEDIA_TYPES } from '../support/images.ts';
 import { ask } from './support/ask.ts';
 import { digestsOf, pullImage, pullIndex } from './support/built-images.ts';
 import { expectContent } from './support/expectations.ts';
@@ -39,6 +41,24 @@ describe.concurrent('warming', () => {
     expect((await ask(mirror, `${APP}/manifests/v1`, { method: 'HEAD' })).headers['cache-status']).toBe(
       'entrepot; hit',
     );
+  });
+
+  test('fetches what an index lists that is no manifest, as BuildKit keeps its cache; a pull of it fetches nothing ahead', async () => {
+    await using stage = await setStage({ ...HOUR, config: { pull: { readAhead: true } } });
+    const { origin, mirror } = stage;
+    const { index: mediaType, layer } = IMAGE_MEDIA_TYPES.oci;
+    const layers = [1000, 2000].map((size) => ({
+      mediaType: layer,
+      digest: origin.addBlob(seededBytes(size, `cache ${size}`)),
+      size,
+    }));
+    const content = { schemaVersion: 2, mediaType, manifests: layers };
+    const digest = origin.addManifest('library/cache', 'main', content, mediaType);
+    expectContent(await ask(mirror, '/v2/library/cache/manifests/main'), digest);
+    await sleep(200);
+    expect(origin.requestCount({ path: /\/blobs\// })).toBe(0);
+    expect((await warm(mirror, ['cache:main'])).failures).toEqual([]);
+    expect(await storedDigests(mirror)).toEqual([digest, ...layers.map((each) => each.digest)].toSorted());
   });
 
   test('fetches the platforms that are named and nothing of the others', async () => {

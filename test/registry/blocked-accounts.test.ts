@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { BlockedAccounts } from '../../src/registry/blocked-accounts.ts';
 import type { UpstreamSite } from '../../src/registry/upstreams.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
-import type { AccountReport } from '../../src/upstream/upstream.ts';
+import type { AccountBlock, AccountReport } from '../../src/upstream/upstream.ts';
 
 type Told = Pick<AccountReport, 'username' | 'blockedForMs'>;
 
@@ -25,9 +25,9 @@ function openNotes() {
 
 /** A run with one upstream, whose accounts are blocked as the test says; `told` is what it was told at its start. */
 function begin(index: ReturnType<typeof openNotes>, accounts: Told[] = []) {
-  const told: Told[] = [];
+  const told: AccountBlock[] = [];
   const report = () => ({ accounts });
-  const upstream = { name: 'docker.io', report, leaveAlone: (again: Told[]) => void told.push(...again) };
+  const upstream = { name: 'docker.io', report, leaveAlone: (again: AccountBlock[]) => void told.push(...again) };
   const all = [{ upstream }] as unknown as UpstreamSite[];
   const blocked = new BlockedAccounts({ index, upstreams: { all }, telemetry: { log: silentLogger() } });
   return { blocked, told };
@@ -45,7 +45,7 @@ test('a block that is told is known to the next run, even if this one is killed'
   const next = begin(index);
   vi.setSystemTime(1_021_000);
   await next.blocked.restore();
-  expect(next.told).toEqual([{ username: 'alice', blockedForMs: 40_000 }]);
+  expect(next.told).toEqual([{ position: 0, username: 'alice', blockedForMs: 40_000 }]);
   await blocked[Symbol.asyncDispose]();
 });
 
@@ -69,4 +69,38 @@ test('a block is written once, and so is what comes after it', async () => {
   accounts[0] = { username: undefined, blockedForMs: 60_000 };
   await blocked[Symbol.asyncDispose]();
   expect(index.writes).toHaveLength(4);
+});
+
+test('a clock that was set back, or a note that is damaged, blocks nobody', async () => {
+  const index = openNotes();
+  const { blocked } = begin(index, [{ username: 'alice', blockedForMs: 60_000 }]);
+  blocked.start();
+  await vi.advanceTimersByTimeAsync(1_000);
+  await blocked[Symbol.asyncDispose]();
+  const [note = ''] = index.writes;
+  vi.setSystemTime(1_000);
+  for (const text of [note, note.slice(1), 'null', '{}', '[null, {}]', note.replace('60000', '"x"')]) {
+    await index.writeNote('upstreams.blocked', text);
+    const next = begin(index);
+    await next.blocked.restore();
+    expect(next.told, text).toEqual([]);
+  }
+});
+
+test('two accounts of the same name are two', async () => {
+  const index = openNotes();
+  const accounts = [60_000, 30_000].map((blockedForMs) => ({ username: '<token>', blockedForMs }));
+  const { blocked } = begin(index, accounts);
+  blocked.start();
+  await vi.advanceTimersByTimeAsync(1_000);
+  for (const account of accounts) account.blockedForMs -= 1_000;
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(index.writes).toHaveLength(1);
+  const next = begin(index);
+  await next.blocked.restore();
+  expect(next.told.map(({ position, blockedForMs }) => [position, blockedForMs])).toEqual([
+    [0, 59_000],
+    [1, 29_000],
+  ]);
+  await blocked[Symbol.asyncDispose]();
 });

@@ -4,7 +4,7 @@ import type { WorkOptions } from '../../registry/operations/operations.ts';
 import type { Secret } from '../../util/secret.ts';
 import { printable } from '../output/format.ts';
 import { AdminError } from './admin-error.ts';
-import { sendRequest, type TlsTrust } from './send-request.ts';
+import { sendRequest, SILENT, type TlsTrust } from './send-request.ts';
 import { textLines } from './text-lines.ts';
 import { tlsFaultOf } from './tls-fault.ts';
 
@@ -20,6 +20,7 @@ interface SentRequest {
   readonly body?: object | undefined;
   readonly accept?: string;
   readonly signal?: AbortSignal | undefined;
+  readonly silenceMs?: number;
 }
 
 /** A line of an answer that comes while the work goes on; an empty one says that it still does. */
@@ -31,6 +32,8 @@ interface WorkLine {
 
 const NDJSON = 'application/x-ndjson';
 const CALL_TIMEOUT_MS = 30_000;
+/** A mirror at work says so every few seconds. */
+const WORK_SILENCE_MS = 120_000;
 /** What says that nobody listens there, in the words of Node and the resolver. */
 const NOBODY_CODES: ReadonlySet<unknown> = new Set([
   'ECONNREFUSED',
@@ -44,9 +47,11 @@ const NOBODY_CODES: ReadonlySet<unknown> = new Set([
 /** HTTP to a mirror's admin API. All methods throw AdminError, or the signal's reason once it has fired. */
 export class AdminTransport {
   readonly #target: AdminTarget;
+  readonly #workSilenceMs: number;
 
-  constructor(target: AdminTarget) {
+  constructor(target: AdminTarget, { workSilenceMs = WORK_SILENCE_MS }: { readonly workSilenceMs?: number } = {}) {
     this.#target = target;
+    this.#workSilenceMs = workSilenceMs;
   }
 
   /** A short request. */
@@ -61,7 +66,13 @@ export class AdminTransport {
   async follow<Result>(path: string, body: object, options?: WorkOptions<never>): Promise<Result> {
     const { signal } = options ?? {};
     // Lines that come all the time keep what is between here and there from giving up.
-    const response = await this.#send(path, { method: 'POST', body, accept: NDJSON, signal });
+    const response = await this.#send(path, {
+      method: 'POST',
+      body,
+      accept: NDJSON,
+      signal,
+      silenceMs: this.#workSilenceMs,
+    });
     for await (const line of textLines(this.#bodyOf(response, signal))) {
       const { progress, result, error } = this.#parse(line) as WorkLine;
       if (result !== undefined) return result as Result;
@@ -80,7 +91,10 @@ export class AdminTransport {
     return { headers: response.headers, body: this.#bodyOf(response, signal) };
   }
 
-  async #send(path: string, { method = 'GET', body, accept, signal }: SentRequest): Promise<IncomingMessage> {
+  async #send(
+    path: string,
+    { method = 'GET', body, accept, signal, silenceMs }: SentRequest,
+  ): Promise<IncomingMessage> {
     const { token, tls } = this.#target;
     const headers = {
       ...(accept !== undefined && { Accept: accept }),
@@ -88,7 +102,7 @@ export class AdminTransport {
       // A redirect is not followed: the token is for this address only.
       ...(token !== undefined && { Authorization: `Bearer ${token.reveal()}` }),
     };
-    const request = { method, headers, body: body && JSON.stringify(body), signal };
+    const request = { method, headers, body: body && JSON.stringify(body), signal, silenceMs };
     const response = await sendRequest(new URL(`${this.#name}/api/v1${path}`), request, tls).catch((error: unknown) =>
       this.#fail(error, signal),
     );
@@ -145,6 +159,8 @@ export class AdminTransport {
     }
     const cause = error as NodeJS.ErrnoException;
     const { code = '' } = cause;
+    if (code === SILENT)
+      throw new AdminError('LOST', `${this.#name} has fallen silent: what it does there goes on, or has hung`);
     if (NOBODY_CODES.has(code)) {
       throw new AdminError('NO_ENTREPOT', `no entrepot answers at ${this.#name}: is it running? (--admin URL)`, {
         cause,

@@ -18,9 +18,13 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
   readonly signal: AbortSignal | undefined;
+  /** So long the other side may say nothing; undefined: for ever. */
+  readonly silenceMs?: number | undefined;
 }
 
 const CONNECT_MS = 10_000;
+/** The code of the error when the other side says nothing any more. */
+export const SILENT = 'SILENT';
 
 /**
  * Sends a request and waits for the head of its answer, however long that takes. Node's own client, because fetch trusts
@@ -28,17 +32,21 @@ const CONNECT_MS = 10_000;
  * @throws Node's errors, the signal's among them
  */
 export async function sendRequest(url: URL, request: HttpRequest, trust: TlsTrust = {}): Promise<IncomingMessage> {
-  const { method, headers, body, signal } = request;
+  const { method, headers, body, signal, silenceMs } = request;
   const length = body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };
   const options = { method, headers: { ...headers, ...length }, ...(signal && { signal }) };
   const sending =
     url.protocol === 'https:' ? requestHttps(url, { ...options, ...tlsOptions(trust) }) : requestHttp(url, options);
   // What breaks after the answer has begun is told by the answer.
   sending.on('error', () => undefined);
-  limitConnecting(sending);
+  limitConnecting(sending, url.protocol === 'https:' ? 'secureConnect' : 'connect');
   sending.end(body);
-  const [response] = (await once(sending, 'response')) as [IncomingMessage];
-  return response;
+  let answer: IncomingMessage | undefined;
+  if (silenceMs !== undefined) {
+    sending.setTimeout(silenceMs, () => (answer ?? sending).destroy(new CodedError(SILENT, 'it has fallen silent')));
+  }
+  [answer] = (await once(sending, 'response')) as [IncomingMessage];
+  return answer;
 }
 
 function tlsOptions({ server, client }: TlsTrust): RequestOptions {
@@ -54,11 +62,12 @@ function tlsOptions({ server, client }: TlsTrust): RequestOptions {
   };
 }
 
-function limitConnecting(sending: ClientRequest): void {
+/** @param done what the socket says when the other side has answered */
+function limitConnecting(sending: ClientRequest, done: 'connect' | 'secureConnect'): void {
   sending.once('socket', (socket) => {
     if (!socket.connecting) return;
     const timer = setTimeout(() => sending.destroy(new CodedError('ETIMEDOUT', 'nobody answers')), CONNECT_MS);
     const stop = () => clearTimeout(timer);
-    socket.once('connect', stop).once('close', stop);
+    socket.once(done, stop).once('close', stop);
   });
 }

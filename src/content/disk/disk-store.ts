@@ -33,6 +33,9 @@ import { quarantine } from './quarantine.ts';
 import { readAt } from './read-at.ts';
 import { refusalOf } from './refusal-of.ts';
 
+/** `blobs/<algorithm>/<2 hex>` */
+const BLOB_DEPTH = 2;
+
 /** The store as files named after their digests. One process at a time: the index beside it holds the lock. */
 export class DiskStore implements ContentStore {
   readonly #root: string;
@@ -69,9 +72,11 @@ export class DiskStore implements ContentStore {
     const store = new DiskStore(root);
     try {
       await makeFolderDurably(root);
-      const { blobs, ingests, uploads, quarantine: aside } = store.#layout;
+      const { blobs, ingests } = store.#layout;
       for (const folder of [blobs, ingests]) await mkdir(folder, { recursive: true });
-      await store.#folders.measure([ingests, uploads, aside], blobs);
+      await store.#folders.measure([store.#layout.root]);
+      await store.#folders.measure([blobs], BLOB_DEPTH);
+      await store.#measureOthers();
       return store;
     } catch (error) {
       throw toContentError((await refusalOf(root)) ?? error, `cannot prepare ${root}`);
@@ -110,7 +115,8 @@ export class DiskStore implements ContentStore {
   async space(): Promise<{ freeBytes: number; totalBytes: number; folderBytes: number }> {
     try {
       const { bavail, blocks, bsize } = await statfs(this.#root);
-      return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, folderBytes: this.#folders.bytes };
+      const folderBytes = this.#folders.bytes + this.#condemned.bytes;
+      return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, folderBytes };
     } catch (error) {
       throw toContentError(error, `cannot measure the disk of ${this.#root}`);
     }
@@ -221,7 +227,8 @@ export class DiskStore implements ContentStore {
     }
   }
 
-  debris(): Promise<Debris[]> {
+  async debris(): Promise<Debris[]> {
+    await this.#measureOthers();
     return listDebris(this.#debrisRules);
   }
 
@@ -232,6 +239,12 @@ export class DiskStore implements ContentStore {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#quarantining;
     await this.#hashes[Symbol.asyncDispose]();
+  }
+
+  /** Of the other folders, which grow with what is under way. */
+  async #measureOthers(): Promise<void> {
+    const { ingests, uploads, quarantine: aside } = this.#layout;
+    await this.#folders.measure([ingests, uploads, aside]);
   }
 }
 

@@ -21,17 +21,19 @@ export class Folders {
     return this.#sizes.values().reduce((sum, bytes) => sum + bytes, 0);
   }
 
-  /**
-   * Looks at what is there: at the folders that are named, and at what is up to two levels below `blobs`.
-   * @throws ContentError, or errors of the file system
-   */
-  async measure(named: readonly string[], blobs: string): Promise<void> {
-    const below = async (folder: string): Promise<string[]> =>
-      (await namesIn(folder, 'folder')).map((name) => join(folder, name));
-    const algorithms = await below(blobs);
-    const nested = (await Promise.all(algorithms.map(below))).flat();
-    const all = [this.#root, ...named, blobs, ...algorithms, ...nested];
-    await Promise.all(all.map((folder) => this.#measure(folder)));
+  /** Looks at folders, and at what is so many levels below them. What cannot be looked at counts for nothing. */
+  async measure(folders: readonly string[], depth = 0): Promise<void> {
+    await Promise.all(
+      folders.map(async (folder) => {
+        await this.#measure(folder).catch(() => undefined);
+        if (depth === 0) return;
+        const names = await namesIn(folder, 'folder').catch(() => []);
+        await this.measure(
+          names.map((name) => join(folder, name)),
+          depth - 1,
+        );
+      }),
+    );
   }
 
   /** Moves a synced file to its place, for good. @throws errors of the file system */

@@ -220,7 +220,8 @@ export class BoundedIngest implements Ingest {
       const missingBytes = Math.max(endBytes, this.totalBytes ?? 0) - reservation.bytes;
       if (missingBytes <= 0) return true;
       const extending = this.#options.budget.extend(reservation, Math.max(STEP_BYTES, missingBytes));
-      const refusal = await inTime(extending, () => undefined);
+      // What is granted too late is wanted no more: from then on nothing is written.
+      const refusal = await inTime(extending, (late) => late === undefined && reservation.shrinkToWritten());
       if (refusal === undefined) continue;
       this.#startPassing(refusal);
       return false;

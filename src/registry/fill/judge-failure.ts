@@ -19,6 +19,8 @@ export interface FailureContext {
 const MAX_ATTEMPTS = 6;
 const BASE_DELAY_MS = 100;
 const MAX_DELAY_MS = 5_000;
+/** An upstream that says when to come again is not asked before, if that is soon enough for clients that wait. */
+const MAX_LIMITED_DELAY_MS = 30_000;
 
 /**
  * A broken download is taken up again where it broke, with growing pauses; a request that never began is not, since the
@@ -44,6 +46,10 @@ export function judgeFailure(error: unknown, context: FailureContext): Verdict {
       if (!context.isConfirmed) {
         return context.otherSources > 0 ? { kind: 'nextSource', delayMs: 0 } : { kind: 'fail' };
       }
-      return { kind: 'again', delayMs: Math.min(MAX_DELAY_MS, Math.max(delayMs, error.retryAfterMs ?? 0)) };
+      return { kind: 'again', delayMs: Math.max(delayMs, Math.min(mostMs(error), error.retryAfterMs ?? 0)) };
   }
+}
+
+function mostMs({ code }: UpstreamError): number {
+  return code === 'RATE_LIMITED' ? MAX_LIMITED_DELAY_MS : MAX_DELAY_MS;
 }

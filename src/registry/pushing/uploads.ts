@@ -149,9 +149,9 @@ export class Uploads implements AsyncDisposable {
 
   async #begin(owner: UploadOwner, algorithm: DigestAlgorithm | undefined): Promise<UploadSession> {
     const { store, budget } = this.#options;
-    await this.#requireFew(owner);
     const room = await UploadRoom.begin(budget, registryOf(owner.repository));
     try {
+      await this.#requireFew(owner);
       const upload = await store.startUpload(uploadNote(owner), algorithm);
       const state = { id: upload.id, owner, sizeBytes: 0, atMs: Date.now(), room };
       const session = new UploadSession(store, state, upload);

@@ -1,9 +1,11 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { MetadataIndex } from '../../metadata/metadata-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/repository.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import { UpstreamError, type UpstreamErrorCode } from '../../upstream/upstream-error.ts';
+import { CodedError } from '../../util/coded-error.ts';
 import type { Blobs } from '../blobs.ts';
 import type { EarlyManifests } from '../pushing/early-manifests.ts';
 import type { ManifestShelf } from '../manifest-shelf.ts';
@@ -23,6 +25,7 @@ const MAX_SOURCES = 3;
 
 /** More than that is left to the clients that want it. */
 const MAX_OWED = 10_000;
+const NO_ROOM = 'NO_ROOM';
 /** Failures that say nothing of what was asked for: the source may give it when it is well again. */
 const PASSING: ReadonlySet<UpstreamErrorCode> = new Set(['UNREACHABLE', 'TIMEOUT', 'UNAVAILABLE', 'RATE_LIMITED']);
 
@@ -45,30 +48,37 @@ export class Healing {
     return false;
   }
 
-  /** Tries once more what its sources could not give at the time, until one still can't. */
+  /** Tries once more what its sources could not give at the time. One that still can't is asked for one thing only. */
   async healOwed(signal: AbortSignal): Promise<void> {
+    const failing = new Set<string>();
     for (const digest of Array.from(this.#owed.keys())) {
       if (signal.aborted) return;
       const { isStored } = await this.#options.index.findBlob('', digest);
-      const failure = isStored ? undefined : await this.#attempt(digest);
-      if (failure && isPassing(failure.error)) return;
-      this.#owed.delete(digest);
+      const failure = isStored ? undefined : await this.#attempt(digest, failing);
+      if (!failure || !isPassing(failure.error)) this.#owed.delete(digest);
+      await nextTurn();
     }
   }
 
-  /** Why nobody gives it; undefined: it is here again. */
-  async #attempt(digest: Digest): Promise<{ repository: string; error: unknown } | undefined> {
+  /** Why nobody gives it; undefined: it is here again. @param failing registries that need not be asked, and those to come */
+  async #attempt(
+    digest: Digest,
+    failing = new Set<string>(),
+  ): Promise<{ repository: string; error: unknown } | undefined> {
     const { index, upstreams } = this.#options;
     const holders = await index.repositoriesOf(digest, MAX_SOURCES);
     const failures: unknown[] = [];
     for (const { repository: name, isManifest } of holders) {
       const repository = upstreams.sourcedRepository(name);
       if (!repository) continue;
+      const { registry } = repository;
       try {
         upstreams.check(repository);
+        if (failing.has(registry)) throw new UpstreamError('UNAVAILABLE', registry, 'failed a moment ago');
         await this.#fetch(repository, digest, isManifest);
         return undefined;
       } catch (error) {
+        if (error instanceof UpstreamError && isPassing(error)) failing.add(registry);
         failures.push(error);
       }
     }
@@ -87,10 +97,11 @@ export class Healing {
       ? await early.fetch(repository, reference)
       : await shelf.fetch(repository, reference, 'revalidation');
     if (!answer) throw new Error('none of its siblings has it');
-    if (answer.outcome === 'bypass') throw new Error('there is no room for it');
+    if (answer.outcome === 'bypass') throw new CodedError(NO_ROOM, 'there is no room for it');
   }
 }
 
 function isPassing(error: unknown): boolean {
-  return error instanceof UpstreamError && PASSING.has(error.code);
+  if (error instanceof UpstreamError) return PASSING.has(error.code);
+  return error instanceof CodedError && error.code === NO_ROOM;
 }

@@ -126,10 +126,11 @@ export class Warmer {
     const manifest = parseManifest(bytes, mediaType);
     if (!manifest.isIndex) return this.#warmBlobs(errand, manifest);
     if (depth >= MAX_DEPTH) throw new Error('its indexes are nested too deeply');
-    const children = manifest.references.filter(
-      ({ role, platform }) => role === 'manifest' && isWantedPlatform(platform, platforms),
-    );
-    if (children.length === 0 && manifest.references.length > 0) {
+    // A cache of BuildKit's, perhaps.
+    await this.#warmBlobs(errand, manifest);
+    const all = manifest.references.filter(({ role }) => role === 'manifest');
+    const children = all.filter(({ platform }) => isWantedPlatform(platform, platforms));
+    if (children.length === 0 && all.length > 0) {
       throw new Error(`it has none of the platforms ${platforms.map(platformText).join(', ')}`);
     }
     for (const { digest } of children) await this.#warmManifest(errand, { kind: 'digest', digest }, depth + 1);

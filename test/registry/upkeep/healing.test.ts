@@ -4,6 +4,7 @@ import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { makeRepository, type Repository } from '../../../src/oci/repository.ts';
 import { RegistryError } from '../../../src/registry/registry-error.ts';
 import { Healing } from '../../../src/registry/upkeep/healing.ts';
+import { CodedError } from '../../../src/util/coded-error.ts';
 import { UpstreamError, type UpstreamErrorCode } from '../../../src/upstream/upstream-error.ts';
 
 const [FIRST, SECOND] = [digestOf(Buffer.from('first')), digestOf(Buffer.from('second'))];
@@ -17,10 +18,15 @@ class Ward {
   holders = ['docker.io/library/app'];
   denied: string | undefined;
   failure: UpstreamErrorCode | undefined;
+  /** Only these repositories' upstreams fail; undefined: all. */
+  failing: string[] | undefined;
+  noRoom = false;
+  readonly holdersOf = new Map<Digest, string[]>();
   readonly healing = new Healing({
     index: {
       findBlob: async (_, digest) => ({ isStored: this.stored.has(digest) }) as BlobRow,
-      repositoriesOf: async () => this.holders.map((repository) => ({ repository, isManifest: false })),
+      repositoriesOf: async (digest) =>
+        (this.holdersOf.get(digest) ?? this.holders).map((repository) => ({ repository, isManifest: false })),
     },
     upstreams: {
       sourcedRepository: (name) => repositoryNamed(name),
@@ -37,7 +43,9 @@ class Ward {
 
   async #fetch({ name }: Repository, digest: Digest): Promise<number> {
     this.asked.push(name);
-    if (this.failure) throw new UpstreamError(this.failure, 'docker.io', 'no');
+    if (this.noRoom) throw new CodedError('NO_ROOM', 'there is no room');
+    if (this.failure && (this.failing?.includes(name) ?? true))
+      throw new UpstreamError(this.failure, 'docker.io', 'no');
     this.stored.add(digest);
     return 1;
   }
@@ -82,6 +90,25 @@ describe('healing', () => {
     ward.holders = [];
     await ward.healing.healOwed(NEVER);
     expect(ward.asked).toHaveLength(2);
+  });
+
+  test('is not held up by another upstream that fails, nor by want of room', async () => {
+    const ward = new Ward();
+    ward.holders = ['docker.io/library/app'];
+    ward.failure = 'UNREACHABLE';
+    await ward.healing.heal(FIRST);
+    ward.noRoom = true;
+    await ward.healing.heal(SECOND);
+    expect(ward.asked).toHaveLength(2);
+    ward.noRoom = false;
+    ward.failing = ['docker.io/library/app'];
+    ward.holdersOf.set(FIRST, ['ghcr.io/team/app']);
+    await ward.healing.healOwed(NEVER);
+    expect(ward.stored).toEqual(new Set([FIRST]));
+    ward.failing = [];
+    ward.failure = undefined;
+    await ward.healing.healOwed(NEVER);
+    expect(ward.stored).toEqual(new Set([FIRST, SECOND]));
   });
 
   test('asks for nothing in a repository that may not be pulled, and goes on with the next one', async () => {
