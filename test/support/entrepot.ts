@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ExitStatus, type RunningProcess, startProcess } from './process.ts';
@@ -109,7 +109,7 @@ export async function startEntrepot({
     const file = join(directory.path, 'config.yaml');
     await writeFile(file, typeof config === 'string' ? config : completeConfig(config, directory.path));
     const doors = typeof config === 'object' && 'registry' in config ? 3 : 2;
-    const program = [process.execPath, 'src/main.ts', 'serve', '--config', file, ...args];
+    const program = [process.execPath, ...(await startArguments()), '--config', file, ...args];
     // It becomes the program: signals reach that.
     const around = namespace === undefined ? [] : ['ip', 'netns', 'exec', namespace];
     const [command = '', ...rest] = [...around, ...program];
@@ -128,6 +128,14 @@ export async function startEntrepot({
     await directory[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** What `npm start` gives to Node. */
+async function startArguments(): Promise<string[]> {
+  const { scripts } = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8')) as {
+    scripts: { start: string };
+  };
+  return scripts.start.split(' ').slice(1);
 }
 
 class LogLines {
