@@ -56,14 +56,18 @@ describe('judgeFailure', () => {
   });
 
   test.each([
-    [0, 0, 100],
-    [0, 2000, 2000],
-    [0, 3_600_000, 5000],
-    [4, 50, 1600],
-  ])('after %i failures heeds a Retry-After of %i ms by waiting %i ms', (failedAttempts, retryAfterMs, delayMs) => {
-    const verdict = judgeFailure(failure('RATE_LIMITED', retryAfterMs), { ...running, failedAttempts });
-    expect(verdict).toEqual(again(delayMs));
-  });
+    ['RATE_LIMITED', 0, 0, 100],
+    ['RATE_LIMITED', 0, 2000, 2000],
+    ['RATE_LIMITED', 0, 20_000, 20_000],
+    ['RATE_LIMITED', 0, 3_600_000, 30_000],
+    ['RATE_LIMITED', 4, 50, 1600],
+    ['UNAVAILABLE', 0, 20_000, 5000],
+  ] as const)(
+    '%s after %i failures heeds a Retry-After of %i ms by waiting %i ms',
+    (code, failedAttempts, told, waits) => {
+      expect(judgeFailure(failure(code, told), { ...running, failedAttempts })).toEqual(again(waits));
+    },
+  );
 
   test.each([new Error('our own disk'), new TypeError('a bug'), 'text', undefined])('gives up after %s', (error) => {
     expect(judgeFailure(error, { ...running, otherSources: 3, canDropRange: true })).toEqual(fail);
