@@ -70,14 +70,16 @@ describe('the program', () => {
     for (const url of [entrepot.url, entrepot.adminUrl]) {
       for (const path of ['/livez', '/readyz']) expect((await fetch(url + path)).status, path).toBe(200);
     }
-    const metrics = await (await fetch(`${entrepot.adminUrl}/metrics`)).text();
+    const read = async () => (await fetch(`${entrepot.adminUrl}/metrics`)).text();
+    // What was served is being stored.
+    await expect.poll(read, { timeout: 10_000 }).toMatch(/^entrepot_fills_running\{.*\} 0$/m);
+    const metrics = await read();
     for (const line of [
       /^entrepot_requests_total\{route="manifest",status="200",outcome="miss",site=".*"\} 1$/m,
       /^entrepot_client_bytes_total\{upstream="docker\.io",.*\} \d{5}$/m,
       /^entrepot_upstream_bytes_total\{upstream="docker\.io",.*\} \d+$/m,
       /^entrepot_lookups_total\{kind="blob",result="hit",.*\} [12]$/m,
       /^entrepot_upstream_requests_total\{upstream="docker\.io",kind="blob",status="200",.*\} \d$/m,
-      /^entrepot_fills_running\{.*\} 0$/m,
       /^entrepot_fill_seconds_count\{.*\} 2$/m,
       /^entrepot_disk_bytes\{what="blobs",.*\} \d+$/m,
       /^nodejs_eventloop_lag_seconds\{.*\} /m,
