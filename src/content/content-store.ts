@@ -16,7 +16,10 @@ interface ContentReader {
   open(digest: Digest): Promise<ContentFile | undefined>;
   /** Digests of all content, in byte order. */
   list(): AsyncIterable<Digest>;
-  /** The disk below: bytes free for us, in total, and taken by what the store needs to keep its content in order, or cannot get rid of. */
+  /**
+   * The disk below: bytes free for us, in total, and taken by what the store needs to keep its content in order, or cannot
+   * get rid of.
+   */
   space(): Promise<{ freeBytes: number; totalBytes: number; folderBytes: number }>;
 }
 

@@ -1,32 +1,11 @@
-import { spawn } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { comparePassword } from '../../src/access/bcrypt.ts';
-import { entrepot, shellLine } from './command.ts';
+import { entrepot } from './command.ts';
+import { type Answer, onTerminal } from './on-terminal.ts';
 
-/** Runs the program on a terminal of its own (util-linux script), and types each of these when it is asked. */
-async function onTerminal(
-  args: readonly string[],
-  typed: readonly string[],
-): Promise<{ exitCode: number | null; shown: string }> {
-  const child = spawn('script', ['--quiet', '--return', '--command', shellLine(args), '/dev/null'], {
-    env: { PATH: process.env['PATH'], TERM: 'xterm' },
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const answers = [...typed];
-  let shown = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    for (const prompt of ['Password: ', 'Again: ']) {
-      if (!shown.includes(prompt) && (shown + text).includes(prompt)) child.stdin.write(answers.shift() ?? '\u0004');
-    }
-    shown += text;
-  });
-  const { promise: ended, resolve, reject } = Promise.withResolvers<number | null>();
-  child.once('close', resolve).once('error', reject);
-  try {
-    return { exitCode: await ended, shown };
-  } finally {
-    child.stdin.destroy();
-  }
+/** What is typed at the two questions; nothing more: the end of the input. */
+function answersOf(typed: readonly string[]): Answer[] {
+  return ['Password: ', 'Again: '].map((question, index) => [question, typed[index] ?? '\u0004']);
 }
 
 describe('hash-password', () => {
@@ -58,7 +37,9 @@ describe('hash-password', () => {
 
 describe('hash-password on a terminal', () => {
   test('asks twice, and shows nothing of what is typed', async () => {
-    const { exitCode, shown } = await onTerminal(['hash-password', 'ci'], ['geheim\r', 'geheim\r']);
+    const { exitCode, shown } = await onTerminal(['hash-password', 'ci'], {
+      answers: answersOf(['geheim\r', 'geheim\r']),
+    });
     expect(exitCode).toBe(0);
     expect(shown).not.toContain('geheim');
     const hash = /ci:(\S{60})/.exec(shown)?.[1] ?? '';
@@ -70,7 +51,7 @@ describe('hash-password on a terminal', () => {
     ['Ctrl-C', ['one\u0003'], 'no password was given'],
     ['Ctrl-D', ['\u0004'], 'no password was given'],
   ])('refuses %s', async (_, typed, message) => {
-    const { exitCode, shown } = await onTerminal(['hash-password'], typed);
+    const { exitCode, shown } = await onTerminal(['hash-password'], { answers: answersOf(typed) });
     expect(exitCode).toBe(2);
     expect(shown).toContain(message);
     expect(shown).not.toMatch(/\$2b\$/);

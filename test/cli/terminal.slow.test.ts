@@ -1,39 +1,22 @@
-import { spawn } from 'node:child_process';
 import { Writable } from 'node:stream';
 import type { WriteStream } from 'node:tty';
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { startProgress } from '../../src/cli/output/progress.ts';
 import { startAdmin, type TestAdmin } from '../support/admin.ts';
-import { shellLine } from './command.ts';
+import { onTerminal } from './on-terminal.ts';
 
 const BOLD = '\u001b[1m';
 
 afterEach(() => vi.useRealTimers());
 
-/** Runs the program on a terminal of its own (util-linux script), on which this is typed. */
-async function onTerminal(
+/** Runs a command of that mirror's on a terminal, on which this is typed when it asks. */
+function atMirror(
   admin: TestAdmin,
   args: readonly string[],
   { typed = '', env = {} }: { typed?: string; env?: NodeJS.ProcessEnv } = {},
-): Promise<{ exitCode: number | null; shown: string }> {
-  const child = spawn('script', ['--quiet', '--return', '--command', shellLine(args), '/dev/null'], {
-    env: { PATH: process.env['PATH'], TERM: 'xterm', ENTREPOT_ADMIN: admin.url, ...env },
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  let shown = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    // Typed when it is asked for, as people do.
-    if (!shown.includes('[y/N]') && (shown + text).includes('[y/N]')) child.stdin.write(typed);
-    shown += text;
-  });
-  const { promise: ended, resolve, reject } = Promise.withResolvers<number | null>();
-  child.once('close', resolve).once('error', reject);
-  try {
-    return { exitCode: await ended, shown };
-  } finally {
-    child.stdin.destroy();
-  }
+): ReturnType<typeof onTerminal> {
+  return onTerminal(args, { answers: [['[y/N]', typed]], env: { ENTREPOT_ADMIN: admin.url, ...env } });
 }
 
 describe('on a terminal, purge', () => {
@@ -44,7 +27,7 @@ describe('on a terminal, purge', () => {
     [['--upstream', 'docker.io'], 'YES\r', { upstream: 'docker.io' }],
   ])('of %j asks, and removes after "%s"', async (args, typed, target) => {
     await using admin = await startAdmin();
-    const { exitCode, shown } = await onTerminal(admin, ['purge', ...args], { typed });
+    const { exitCode, shown } = await atMirror(admin, ['purge', ...args], { typed });
     expect(exitCode).toBe(0);
     expect(stripVTControlCharacters(shown)).toContain(QUESTION);
     expect(shown).toContain('removed 1 image and 7 blobs, freed 3 GiB');
@@ -56,7 +39,7 @@ describe('on a terminal, purge', () => {
 
   test.each(['n\r', '\r', 'maybe\r', '\u0004', '\u0003'])('removes nothing after %j', async (typed) => {
     await using admin = await startAdmin();
-    const { exitCode, shown } = await onTerminal(admin, ['purge', '--repository', 'a'], { typed });
+    const { exitCode, shown } = await atMirror(admin, ['purge', '--repository', 'a'], { typed });
     expect(exitCode).toBe(1);
     expect(shown).toContain('entrepot: nothing was removed');
     expect(admin.operations.calls).toEqual([['purge', { repository: 'a' }, { dryRun: true }]]);
@@ -64,7 +47,7 @@ describe('on a terminal, purge', () => {
 
   test.each(['--yes', '--dry-run'])('does not ask with %s', async (flag) => {
     await using admin = await startAdmin();
-    const { exitCode, shown } = await onTerminal(admin, ['purge', '--repository', 'a', flag]);
+    const { exitCode, shown } = await atMirror(admin, ['purge', '--repository', 'a', flag]);
     expect(exitCode).toBe(0);
     expect(shown).not.toContain('[y/N]');
     expect(admin.operations.calls).toEqual([['purge', { repository: 'a' }, { dryRun: flag === '--dry-run' }]]);
@@ -74,8 +57,8 @@ describe('on a terminal, purge', () => {
 describe('on a terminal', () => {
   test('headings are bold, unless NO_COLOR is set', async () => {
     await using admin = await startAdmin();
-    expect((await onTerminal(admin, ['pins'])).shown).toContain(`${BOLD}PATTERN`);
-    expect((await onTerminal(admin, ['pins'], { env: { NO_COLOR: '1' } })).shown).not.toContain(BOLD);
+    expect((await atMirror(admin, ['pins'])).shown).toContain(`${BOLD}PATTERN`);
+    expect((await atMirror(admin, ['pins'], { env: { NO_COLOR: '1' } })).shown).not.toContain(BOLD);
   });
 
   test.each([
@@ -87,7 +70,7 @@ describe('on a terminal', () => {
     ['backup', ['/nonexistent/copy'], 'cannot be written'],
   ])('%s %j shows a bar and leaves the cursor as it was', async (command, args, text) => {
     await using admin = await startAdmin();
-    const { shown } = await onTerminal(admin, [command, ...args]);
+    const { shown } = await atMirror(admin, [command, ...args]);
     expect(shown).toMatch(new RegExp(`${command} [█░]{20} \\d+% \\| `));
     expect(shown).toContain(text);
     expect(shown.lastIndexOf('\u001b[?25h')).toBeGreaterThan(shown.lastIndexOf('\u001b[?25l'));

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { manifest } from '../metadata/support/rows.ts';
-import { linkOf, openStage, type Stage, untilDone } from './support/stage.ts';
+import { holdDeletions, linkOf, openStage, untilDone } from './support/stage.ts';
 
 const CAUSE = { actor: 'alice' };
 
@@ -118,18 +118,6 @@ describe('after a restart', () => {
     expect(Math.abs((await linkOf(stage)).lastDoneAtMs! - lastDoneAtMs!)).toBeLessThan(1000);
   });
 });
-
-/** Five deletions wait for an operator. */
-async function holdDeletions(stage: Stage): Promise<void> {
-  const tags = ['v1', 'v2', 'v3', 'v4', 'v5'];
-  for (const tag of tags) await stage.push(tag);
-  await untilDone(stage);
-  await stage.replication.operations.pause({});
-  for (const tag of tags) await stage.untag(tag);
-  await expect.poll(async () => (await linkOf(stage)).jobs.pending).toBe(5);
-  await stage.replication.operations.resume({});
-  await expect.poll(async () => (await linkOf(stage)).jobs.held).toBe(5);
-}
 
 describe('nothing is lost', () => {
   test('at whatever moment it is stopped', { timeout: 60_000 }, async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { aborted } from './support/scripted-copy.ts';
-import { linkOf, openStage, untilDone } from './support/stage.ts';
+import { holdDeletions, linkOf, openStage, untilDone } from './support/stage.ts';
 
 const NONE = [{ repositories: ['nowhere'] }];
 
@@ -172,14 +172,7 @@ describe('deletions', () => {
 
   test('are held when they are many, until they are approved', async () => {
     await using stage = await openStage({ rules: [{ deletes: true, graceMs: 0, maxDelete: 0.1 }] });
-    const tags = ['v1', 'v2', 'v3', 'v4', 'v5'];
-    for (const tag of tags) await stage.push(tag);
-    await untilDone(stage);
-    await stage.replication.operations.pause({});
-    for (const tag of tags) await stage.untag(tag);
-    await expect.poll(async () => (await linkOf(stage)).jobs.pending).toBe(5);
-    await stage.replication.operations.resume({});
-    await expect.poll(async () => (await linkOf(stage)).jobs.held).toBe(5);
+    const tags = await holdDeletions(stage);
     expect(stage.copying.done.filter((name) => name.startsWith('-'))).toEqual([]);
     const [job] = await stage.replication.operations.jobs({ state: 'held', limit: 1 });
     expect(job).toMatchObject({ isDeletion: true, reason: expect.stringContaining('approve') });

@@ -1,3 +1,4 @@
+import { expect } from 'vitest';
 import type { MetadataIndex } from '../../../src/metadata/metadata-index.ts';
 import { OCI_MANIFEST } from '../../../src/oci/media-types.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
@@ -138,4 +139,17 @@ export async function untilDone(stage: Stage, timeoutMs = 10_000): Promise<void>
     if (performance.now() > deadline) throw new Error(`not done: ${JSON.stringify(links)}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+/** Five tags were deleted, which is more than the rule allows: their deletions wait for an operator. @returns the tags */
+export async function holdDeletions(stage: Stage): Promise<readonly string[]> {
+  const tags = ['v1', 'v2', 'v3', 'v4', 'v5'];
+  for (const tag of tags) await stage.push(tag);
+  await untilDone(stage);
+  await stage.replication.operations.pause({});
+  for (const tag of tags) await stage.untag(tag);
+  await expect.poll(async () => (await linkOf(stage)).jobs.pending).toBe(5);
+  await stage.replication.operations.resume({});
+  await expect.poll(async () => (await linkOf(stage)).jobs.held).toBe(5);
+  return tags;
 }
