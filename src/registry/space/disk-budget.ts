@@ -80,10 +80,10 @@ export class DiskBudget {
   async prepare(registry: string, sizeBytes: number, digest: Digest): Promise<BypassReason | undefined> {
     const bytes = diskBytesOf(sizeBytes) + INGEST_OVERHEAD_BYTES;
     using _awaited = this.#parked.await(digest);
-    const taken = await this.#take({ registry, bytes, resumed: digest }, () => this.#add(registry, bytes));
-    if (!(taken instanceof Reservation)) return taken;
-    taken.release();
-    return undefined;
+    // Nothing is held even for a moment: whoever asks for the same blob just then would find no room.
+    const nothing = new Reservation(registry, 0, () => undefined);
+    const taken = await this.#take({ registry, bytes, resumed: digest }, () => nothing);
+    return taken instanceof Reservation ? undefined : taken;
   }
 
   /** Promises more space to a download that needs more than was thought. @returns why there is none, if there is none */

@@ -11,6 +11,9 @@ import type { DiskBudget } from '../space/disk-budget.ts';
 import type { Removal } from '../space/removal.ts';
 import type { Upstreams } from '../upstreams.ts';
 
+/** A note that every index has once it was opened. */
+const WORKED_WITH = 'reconciliation.workedWith';
+
 export interface ReconciliationOptions {
   readonly store: ContentStore;
   readonly index: MetadataIndex;
@@ -54,7 +57,11 @@ export class Reconciliation {
   /** Looks at what an earlier run left half done, and counts it. To be called before anything is served. */
   async prepare(): Promise<void> {
     const { store, budget, index } = this.#options;
-    this.#isIndexEmpty = (await index.listBlobs('', 1)).length === 0;
+    // One that a run has worked with may have lost all content by eviction or purge, whose files it did not come to remove.
+    const isNew = (await index.readNote(WORKED_WITH)) === undefined;
+    this.#isIndexEmpty = isNew && (await index.listBlobs('', 1)).length === 0;
+    // On a full disk it is noted another time: what is there can be served all the same.
+    if (isNew) await index.writeNote(WORKED_WITH, 'yes').catch(() => undefined);
     this.#interrupted = await store.interrupted();
     for (const parked of this.#interrupted) budget.park(parked);
     for (const { kind, name } of await store.debris()) if (kind === 'temporary') await store.removeDebris(name);
